@@ -3,6 +3,7 @@
 //! Everything here is a value or a function of values. There is no I/O, no clock and no dice: time and chance are
 //! arguments, so that every decision is tested as a table or a law.
 
+pub mod auth;
 pub mod event;
 pub mod id;
 pub mod secret;
