@@ -3,10 +3,18 @@
 //! Everything here is a value or a function of values. There is no I/O, no clock and no dice: time and chance are
 //! arguments, so that every decision is tested as a table or a law.
 
+pub mod account;
 pub mod auth;
+pub mod config;
+pub mod delivery;
 pub mod event;
 pub mod id;
+pub mod listener;
+pub mod matching;
+pub mod outcome;
+pub mod retry;
 pub mod secret;
+pub mod subscription;
 pub mod time;
 
 pub use secret::Secret;
