@@ -1,1 +1,20 @@
-//! store.
+//! The system of record: the [`Store`] trait, its embedded backend, sealed secrets, and the suite every backend passes.
+//!
+//! The trait is batch-first and speaks in the product's own operations. Nothing in it assumes one process: versions,
+//! leases and due times are checked inside the store, never in the caller's memory. A call that returns `Ok` is on
+//! stable storage.
+
+pub mod claim;
+pub mod envelopes;
+pub mod error;
+pub mod handover;
+pub mod job;
+pub mod objects;
+pub mod query;
+pub mod record;
+pub mod settle;
+pub mod store;
+pub mod timer;
+
+pub use error::{Refused, StoreError};
+pub use store::Store;

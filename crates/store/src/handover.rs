@@ -1,0 +1,43 @@
+//! Hand-over: how a freshly recorded delivery reaches a lane in memory without a query.
+//!
+//! The server reserves a slot before it records. With a slot the row is inserted leased to this node, and the delivery goes
+//! straight to the lane after the commit. Without one it is inserted waiting and the claim finds it.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    delivery::Delivery,
+    event::Event,
+    id::{Incarnation, ListenerId},
+};
+
+/// Gives out slots. Implemented by the worker; a server without one uses [`NoHandOver`].
+pub trait HandOver: Send + Sync {
+    /// A slot for one delivery to `listener` whose snapshot has `bytes`; `None` when the lane is full, unknown to be healthy, or the byte
+    /// budget is spent. The slot is given back when dropped unused.
+    fn reserve(&self, listener: ListenerId, bytes: usize) -> Option<Box<dyn Slot>>;
+
+    /// Something was recorded waiting: a hint to look for due work soon. Losing it costs one poll interval.
+    fn wake(&self, listener: ListenerId);
+}
+
+/// A place in a lane.
+pub trait Slot: Send {
+    /// To whom the row must be leased.
+    fn incarnation(&self) -> Incarnation;
+
+    /// Puts the recorded delivery into the lane. Called only after the commit.
+    fn fill(self: Box<Self>, delivery: Delivery, event: Arc<Event>);
+}
+
+/// No worker in this process: everything is inserted waiting.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHandOver;
+
+impl HandOver for NoHandOver {
+    fn reserve(&self, _listener: ListenerId, _bytes: usize) -> Option<Box<dyn Slot>> {
+        None
+    }
+
+    fn wake(&self, _listener: ListenerId) {}
+}

@@ -1,0 +1,93 @@
+//! Settling: the attempt's row and the delivery's next state, in one transaction; refused when the lease has passed.
+
+use bytes::Bytes;
+use countersign_core::{
+    Timestamp,
+    delivery::{Hold, ParkReason},
+    id::{AttemptId, DeliveryId, Incarnation, SubscriptionId},
+};
+use serde::{Deserialize, Serialize};
+
+/// One HTTP exchange as it was, for the log: enough to rebuild and check the request as sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AttemptRow {
+    /// `X-Countersign-Attempt`.
+    pub id: AttemptId,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// From preparation to the settled answer, in microseconds.
+    pub elapsed_us: u64,
+    /// `retryCount` in the body.
+    pub retry_count: u32,
+    /// [`countersign_core::outcome::Outcome::class`].
+    pub class: String,
+    /// HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// What went wrong, for people; one clause, no secrets.
+    pub error: Option<String>,
+    /// True when it counts against the retry schedule.
+    pub counted: bool,
+    /// Everything else, kept as JSON.
+    pub exchange: Exchange,
+    /// The first bytes of the answer's body.
+    pub answer_head: Bytes,
+}
+
+/// The rest of an attempt, stored as JSON.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exchange {
+    /// Where it went.
+    pub url: String,
+    /// The request's headers as sent, in order; the values of `Authorization` are masked.
+    pub request_headers: Vec<(String, String)>,
+    /// SHA-256 of the body as sent, in hex.
+    pub body_sha256: String,
+    /// Length of the body as sent, in bytes.
+    pub body_bytes: u64,
+    /// The answer's headers, bounded.
+    pub answer_headers: Vec<(String, String)>,
+    /// True when the answer's body was longer than what was kept.
+    pub answer_truncated: bool,
+    /// The address dialled.
+    pub remote: Option<String>,
+    /// Microseconds of each phase that took place: `dns`, `connect`, `tls`, `token`, `first_byte`.
+    pub phases_us: Vec<(String, u64)>,
+}
+
+/// Where the delivery goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// 2xx.
+    Delivered,
+    /// Again at a time.
+    Waiting {
+        /// When.
+        due_at: Timestamp,
+        /// Why it waits even then.
+        held: Option<Hold>,
+    },
+    /// Given up.
+    Parked(ParkReason),
+}
+
+/// What became of a leased delivery.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// For the log's index.
+    pub subscription: SubscriptionId,
+    /// The incarnation that holds the lease; [`crate::Refused::LeaseLost`] when another does by now.
+    pub by: Incarnation,
+    /// When.
+    pub now: Timestamp,
+    /// The exchange; `None` when nothing was sent (held for a token, interrupted before the request).
+    pub attempt: Option<AttemptRow>,
+    /// Attempts made and counted from now on.
+    pub attempts_made: u32,
+    /// `retryCount` of the next attempt.
+    pub retry_count: u32,
+    /// Where it goes.
+    pub next: Next,
+}
