@@ -4,6 +4,7 @@
 //! arguments, so that every decision is tested as a table or a law.
 
 pub mod account;
+pub mod address;
 pub mod auth;
 pub mod config;
 pub mod delivery;
