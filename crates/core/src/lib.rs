@@ -8,6 +8,7 @@ pub mod address;
 pub mod auth;
 pub mod config;
 pub mod delivery;
+pub mod envelope;
 pub mod event;
 pub mod id;
 pub mod listener;

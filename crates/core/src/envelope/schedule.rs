@@ -1,0 +1,86 @@
+//! What time alone will do to an envelope, and when.
+
+use super::{action::Action, notification::DAY, recipient::RecipientStatus, state::Envelope};
+use crate::time::Timestamp;
+
+/// Something that time does to an envelope.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimerKind {
+    /// Its time is over.
+    Expire,
+    /// Its time is nearly over.
+    ExpireWarning,
+    /// Recipients are to be reminded.
+    Reminder,
+    /// Its documents have waited long enough in the purge queue.
+    Purge,
+    /// The time of its lock is over.
+    LockEnd,
+}
+
+impl TimerKind {
+    /// The word, as stored and shown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expire => "expire",
+            Self::ExpireWarning => "expire-warning",
+            Self::Reminder => "reminder",
+            Self::Purge => "purge",
+            Self::LockEnd => "lock-end",
+        }
+    }
+
+    /// What is done to the envelope when it goes off.
+    #[must_use]
+    pub const fn action(self) -> Action {
+        match self {
+            Self::Expire => Action::Expire,
+            Self::ExpireWarning => Action::WarnOfExpiry,
+            Self::Reminder => Action::Remind,
+            Self::Purge => Action::Purge,
+            Self::LockEnd => Action::EndLock,
+        }
+    }
+}
+
+impl Envelope {
+    /// The timers that this envelope wants as it now stands, each kind at most once. They replace whatever it wanted
+    /// before; one that goes off late or twice is refused by the state it finds ([`super::Refused::NotDue`]).
+    #[must_use]
+    pub fn timers(&self) -> Vec<(TimerKind, Timestamp)> {
+        let in_process = self.status.is_in_process();
+        let wanted = [
+            (TimerKind::Expire, self.expires_at().filter(|_| in_process)),
+            (TimerKind::ExpireWarning, self.warns_at().filter(|_| in_process)),
+            (TimerKind::Reminder, self.reminds_at().filter(|_| in_process)),
+            (TimerKind::Purge, self.purge.due_at()),
+            (TimerKind::LockEnd, self.lock.as_ref().map(|lock| lock.until)),
+        ];
+        wanted.into_iter().filter_map(|(kind, at)| at.map(|at| (kind, at))).collect()
+    }
+
+    /// When recipients are to be warned of expiry; `None` when they were, or are not to be.
+    #[must_use]
+    pub(super) fn warns_at(&self) -> Option<Timestamp> {
+        let warn_days = self.notification.expirations.warn_days;
+        let wanted = warn_days > 0 && self.dates.warned_at.is_none();
+        self.expires_at().filter(|_| wanted).map(|at| at.minus(DAY * warn_days))
+    }
+
+    /// When those whose turn it is are to be reminded next. The count starts anew with each who is invited.
+    #[must_use]
+    pub(super) fn reminds_at(&self) -> Option<Timestamp> {
+        let reminders = self.notification.reminders;
+        let waits = |status| matches!(status, RecipientStatus::Sent | RecipientStatus::Delivered);
+        let invited_at = self.recipients.iter().filter(|r| waits(r.status)).filter_map(|r| r.sent_at).max()?;
+        let next = match self.dates.reminded_at {
+            Some(reminded_at) if reminded_at >= invited_at => {
+                (reminders.frequency_days > 0).then(|| reminded_at + DAY * reminders.frequency_days)
+            }
+            _ => (reminders.delay_days > 0).then(|| invited_at + DAY * reminders.delay_days),
+        };
+        next.filter(|_| reminders.enabled)
+    }
+}
