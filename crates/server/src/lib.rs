@@ -1,1 +1,18 @@
-//! server.
+//! HTTP: the Docusign-compatible REST API, our own API, pages, timers and jobs.
+//!
+//! A request comes in through [`router`], is authenticated by [`access`], becomes a change of an account, and goes
+//! through [`intake`], the one place where events are matched, recorded and handed over. Docusign's names live in `restapi`
+//! and nowhere else here.
+
+pub mod access;
+pub mod api;
+pub mod app;
+pub mod clock;
+pub mod failure;
+pub mod intake;
+pub mod restapi;
+pub mod router;
+pub mod settings;
+
+pub use app::App;
+pub use settings::Settings;

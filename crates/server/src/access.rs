@@ -1,0 +1,179 @@
+//! Who calls: bearer tokens, the account in the path, and the right a route needs.
+//!
+//! A route names what it needs in its type: [`Caller<Reads>`], [`Caller<Writes>`] or [`Caller<Administers>`]. The account in the path
+//! must be the token's own; any other answers 404, so that ids of other accounts cannot be told from ids that do not exist.
+
+use std::{
+    collections::HashMap,
+    marker::PhantomData,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::extract::{FromRequestParts, Path};
+use countersign_core::{
+    Timestamp,
+    account::{ApiToken, Right},
+    config::AccountConfig,
+    id::{AccountGuid, AccountId, UserId},
+};
+use countersign_store::{Store, StoreError, objects::StoredToken};
+use http::{HeaderMap, header, request::Parts};
+use lru::LruCache;
+use sha2::{Digest, Sha256};
+
+use crate::{App, failure::Failure};
+
+/// How long a token is trusted without asking the store again; a token revoked on another node works so long at most.
+const TOKEN_TRUST: Duration = Duration::from_secs(2);
+/// Tokens remembered; the least recently used goes first.
+const TOKENS_MAX: usize = 10_000;
+
+/// The right a route needs.
+pub trait Needs: Send + Sync + 'static {
+    /// The least right.
+    const RIGHT: Right;
+}
+
+/// Reading.
+#[derive(Debug)]
+pub struct Reads;
+/// Posting events, sending envelopes, acting on deliveries.
+#[derive(Debug)]
+pub struct Writes;
+/// Changing subscriptions and credentials (Connect: account administrator).
+#[derive(Debug)]
+pub struct Administers;
+
+impl Needs for Reads {
+    const RIGHT: Right = Right::Read;
+}
+impl Needs for Writes {
+    const RIGHT: Right = Right::Write;
+}
+impl Needs for Administers {
+    const RIGHT: Right = Right::Admin;
+}
+
+/// An authenticated caller in the account of the path, with at least the right `N`.
+#[derive(Debug)]
+pub struct Caller<N> {
+    /// The account and its configuration as of now.
+    pub account: Arc<AccountConfig>,
+    /// On whose behalf.
+    pub user: UserId,
+    /// What the token may do.
+    pub right: Right,
+    needs: PhantomData<N>,
+}
+
+impl<N> Caller<N> {
+    /// The account's id.
+    #[must_use]
+    pub fn account_id(&self) -> AccountId {
+        self.account.id()
+    }
+
+    /// The account's GUID as on the wire.
+    #[must_use]
+    pub fn account_guid(&self) -> AccountGuid {
+        self.account.account.guid
+    }
+}
+
+impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        let token = token_of(&parts.headers, app).await?;
+        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Failure::invalid_parameter("the path is not valid UTF-8"))?;
+        let account = app.configs.account(token.account).await?.ok_or_else(foreign_account)?;
+        if let Some(named) = path.get("account_id") {
+            let own = match named.parse::<i64>() {
+                Ok(number) => AccountId(number) == token.account,
+                Err(_) => named.parse::<AccountGuid>().is_ok_and(|guid| guid == account.account.guid),
+            };
+            if !own {
+                return Err(foreign_account());
+            }
+        }
+        if token.right < N::RIGHT {
+            return Err(Failure::forbidden(format!(
+                "the token has the right '{}'; this needs '{}'",
+                token.right.as_str(),
+                N::RIGHT.as_str()
+            )));
+        }
+        Ok(Self { account, user: token.user, right: token.right, needs: PhantomData })
+    }
+}
+
+fn foreign_account() -> Failure {
+    Failure::not_found("USER_DOES_NOT_BELONG_TO_SPECIFIED_ACCOUNT", "the token does not belong to this account")
+}
+
+/// The live token that a request carries.
+///
+/// # Errors
+/// 401 when there is none or it does not count; the store's own failures.
+pub async fn token_of(headers: &HeaderMap, app: &App) -> Result<ApiToken, Failure> {
+    let text = bearer(headers).ok_or_else(|| Failure::unauthorized("send an API token as 'Authorization: Bearer <token>'"))?;
+    let sha256: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let now = (app.clock)();
+    let found = app.tokens.find(&*app.store, sha256, now).await?;
+    match found {
+        Some(token) if token.is_live(now) => Ok(token),
+        Some(_) => Err(Failure::unauthorized("the token has expired")),
+        None => Err(Failure::unauthorized("the token is not known or was revoked")),
+    }
+}
+
+/// The token text; SDKs that store a bare token send it without `Bearer ` (reference: 9), which is let pass.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) => return None,
+        None => value,
+    };
+    (!token.is_empty()).then_some(token)
+}
+
+/// Tokens seen lately.
+#[derive(Debug)]
+pub struct TokenCache(Mutex<Seen>);
+
+/// By hash: when the store was asked, and what it said.
+type Seen = LruCache<[u8; 32], (Timestamp, Option<ApiToken>)>;
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(TOKENS_MAX).expect("not zero"))))
+    }
+}
+
+impl TokenCache {
+    async fn find(&self, store: &dyn Store, sha256: [u8; 32], now: Timestamp) -> Result<Option<ApiToken>, StoreError> {
+        if let Some((at, token)) = self.lock().get(&sha256)
+            && now.since(*at) < TOKEN_TRUST
+            && now >= *at
+        {
+            return Ok(token.clone());
+        }
+        let found = store.token(sha256).await?.map(|StoredToken { token, .. }| token);
+        self.lock().put(sha256, (now, found.clone()));
+        Ok(found)
+    }
+
+    /// Forgets everything, after a token was made or revoked through this process.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

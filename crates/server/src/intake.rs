@@ -1,0 +1,249 @@
+//! Intake: the one place where events are matched, recorded and handed over.
+//!
+//! 1. **match**: a verdict per subscription, with the account's configuration as of now.
+//! 2. **reserve**: a slot in the lane of each match that may go out at once.
+//! 3. **record**: one transaction; refused when the configuration or the envelope changed since they were read.
+//! 4. **hand over**: after the commit, and only then, slots are filled and the caller is answered.
+//!
+//! A stale configuration is read and matched again here; a stale envelope goes back to the caller, who must apply the
+//! action to what the envelope is by now.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    Timestamp,
+    config::AccountConfig,
+    delivery::{Delivery, DeliveryState},
+    event::{Event, EventDetail, EventName, Snapshot},
+    id::{AccountId, EnvelopeId, EventId, UserId},
+    matching::{Occasion, wants},
+    subscription::Subscription,
+};
+use countersign_store::{
+    Refused,
+    handover::Slot,
+    objects::Object,
+    record::{EnvelopeChange, Idempotency, Record, Recorded},
+};
+
+use crate::{App, failure::Failure};
+
+/// How often a change is matched again before the caller is told to come back; a configuration that changes this often within one
+/// request is being rewritten by a script.
+const MATCHES_MAX: usize = 8;
+
+/// Something that happened, before it has an id.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// What.
+    pub name: EventName,
+    /// The sender, or who posted it.
+    pub user: Option<UserId>,
+    /// The envelope concerned.
+    pub envelope: Option<EnvelopeId>,
+    /// Lower-case domains of the recipients that are assigned to the account, for Recipient Connect.
+    pub recipient_domains: Vec<String>,
+    /// What the message says beside the snapshot.
+    pub detail: EventDetail,
+    /// The state it left behind; clones of one `Bytes` are stored once.
+    pub snapshot: Snapshot,
+}
+
+/// A change of an account.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// The envelope's new state.
+    pub envelope: Option<EnvelopeChange>,
+    /// What happened, in order.
+    pub events: Vec<NewEvent>,
+    /// Envelope-level subscriptions that hear of it: those stored with the envelope, and new ones.
+    pub heard_by: Vec<Arc<Subscription>>,
+    /// Which of them are new and are stored with this change.
+    pub new_subscriptions: Vec<Arc<Subscription>>,
+    /// Remember the answer made of the event ids.
+    pub idempotency: Option<NewIdempotency>,
+}
+
+/// An idempotency key and what to remember under it.
+#[derive(Clone, Debug)]
+pub struct NewIdempotency {
+    /// The caller's key.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub request_sha256: [u8; 32],
+    /// Makes the answer of the ids given to the events.
+    pub answer: fn(&[EventId]) -> bytes::Bytes,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// On stable storage.
+    Fresh {
+        /// Ids of the events, in order.
+        events: Vec<EventId>,
+    },
+    /// The same request was answered before; this was the answer.
+    Repeated(bytes::Bytes),
+}
+
+/// Why a change was not recorded.
+#[derive(Debug)]
+pub enum NotSubmitted {
+    /// The envelope changed since it was read: read it, apply the action again.
+    StaleEnvelope,
+    /// Final.
+    Failed(Failure),
+}
+
+impl<T: Into<Failure>> From<T> for NotSubmitted {
+    fn from(failure: T) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
+impl App {
+    /// Matches, records and hands over a change of an account.
+    ///
+    /// # Errors
+    /// [`NotSubmitted::StaleEnvelope`] when the envelope must be read again; otherwise the failure to answer with. Nothing is half-applied.
+    pub async fn submit(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
+        let now = self.now();
+        let ids: Vec<EventId> = change.events.iter().map(|_| self.event_id(now)).collect();
+        let events: Vec<Arc<Event>> = change
+            .events
+            .iter()
+            .zip(&ids)
+            .map(|(event, &id)| {
+                Arc::new(Event {
+                    id,
+                    account,
+                    name: event.name.clone(),
+                    at: now,
+                    user: event.user,
+                    envelope: event.envelope,
+                    detail: event.detail.clone(),
+                    snapshot: event.snapshot.clone(),
+                })
+            })
+            .collect();
+        let idempotency = change.idempotency.as_ref().map(|new| Idempotency {
+            key: new.key.clone(),
+            request_sha256: new.request_sha256,
+            answer: (new.answer)(&ids),
+            expires_at: now + self.settings.idempotency_life,
+        });
+        let mut subscriptions = Vec::with_capacity(change.new_subscriptions.len());
+        for subscription in &change.new_subscriptions {
+            if let countersign_core::subscription::Scope::Envelope(envelope) = subscription.scope {
+                subscriptions.push((subscription.id, envelope, Object::of(&**subscription)?));
+            }
+        }
+
+        for _ in 0..MATCHES_MAX {
+            let config = self
+                .configs
+                .account(account)
+                .await?
+                .ok_or_else(|| Failure::not_found("ACCOUNT_NOT_FOUND", "the account does not exist"))?;
+            let matched = self.match_all(&config, &change, &events, now);
+            let record = Record {
+                account,
+                config: (!events.is_empty()).then_some(config.version),
+                envelope: change.envelope.clone(),
+                events: events.iter().map(|event| (**event).clone()).collect(),
+                deliveries: matched.iter().map(|m| m.delivery.clone()).collect(),
+                subscriptions: subscriptions.clone(),
+                idempotency: idempotency.clone(),
+            };
+            let mut answers = self.store.record(vec![record]).await?;
+            match answers.pop() {
+                Some(Ok(Recorded::Fresh)) => {
+                    for Matched { delivery, event, slot } in matched {
+                        match slot {
+                            Some(slot) => slot.fill(delivery, event),
+                            None => self.hand_over.wake(delivery.listener),
+                        }
+                    }
+                    return Ok(Submitted::Fresh { events: ids });
+                }
+                Some(Ok(Recorded::Repeated(answer))) => return Ok(Submitted::Repeated(answer)),
+                Some(Err(Refused::StaleConfig(_))) => self.configs.invalidate(account),
+                Some(Err(Refused::StaleEnvelope)) => return Err(NotSubmitted::StaleEnvelope),
+                Some(Err(refused)) => return Err(refused.into()),
+                None => return Err(Failure::from(countersign_store::StoreError::Backend("no answer for a record".into())).into()),
+            }
+        }
+        Err(Refused::StaleConfig(countersign_core::config::ConfigVersion(0)).into())
+    }
+
+    fn match_all(&self, config: &AccountConfig, change: &Change, events: &[Arc<Event>], now: Timestamp) -> Vec<Matched> {
+        let mut matched = Vec::new();
+        for subscription in config.subscriptions.values().chain(&change.heard_by) {
+            let mut wanted = change.events.iter().zip(events).filter(|(new, _)| {
+                let occasion =
+                    Occasion { name: &new.name, user: new.user, envelope: new.envelope, recipient_domains: &new.recipient_domains };
+                wants(&occasion, subscription).is_ok()
+            });
+            if subscription.shape.aggregates() {
+                // One message for all events of the change, showing the state committed with it.
+                if let Some((_, event)) = wanted.last() {
+                    matched.push(self.matched(config, subscription, event, now));
+                }
+            } else {
+                for (_, event) in wanted.by_ref() {
+                    matched.push(self.matched(config, subscription, event, now));
+                }
+            }
+        }
+        matched
+    }
+
+    fn matched(&self, config: &AccountConfig, subscription: &Subscription, event: &Arc<Event>, now: Timestamp) -> Matched {
+        let listener = subscription.listener(config.identity()).id();
+        let held = subscription.hold();
+        let slot = match held {
+            None if !subscription.pace.ordered => self.hand_over.reserve(listener, event.snapshot.bytes().len()),
+            _ => None,
+        };
+        let state = match &slot {
+            Some(slot) => DeliveryState::Leased { by: slot.incarnation() },
+            None => DeliveryState::Waiting { due_at: now, held },
+        };
+        let order_key = (subscription.pace.ordered).then(|| order_key(subscription, event.envelope)).flatten();
+        let delivery = Delivery {
+            id: self.delivery_id(now),
+            account: event.account,
+            event: event.id,
+            subscription: subscription.id,
+            listener,
+            envelope: event.envelope,
+            shape: subscription.shape,
+            generated_at: event.at,
+            order_key,
+            state,
+            attempts_made: 0,
+            retry_count: 0,
+            schedule_started_at: now,
+            attempts_before_schedule: 0,
+            held_total: std::time::Duration::ZERO,
+            replay_of: None,
+        };
+        Matched { delivery, event: Arc::clone(event), slot }
+    }
+}
+
+/// Deliveries of one subscription about one envelope share a key; without an envelope there is nothing to keep in order.
+fn order_key(subscription: &Subscription, envelope: Option<EnvelopeId>) -> Option<i64> {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::new().chain_update(subscription.id.0.to_be_bytes()).chain_update(envelope?.0.as_bytes()).finalize();
+    let mut head = [0_u8; 8];
+    head.copy_from_slice(&digest[..8]);
+    Some(i64::from_be_bytes(head) & i64::MAX)
+}
+
+struct Matched {
+    delivery: Delivery,
+    event: Arc<Event>,
+    slot: Option<Box<dyn Slot>>,
+}

@@ -1,0 +1,19 @@
+//! The Docusign-compatible REST API under `/restapi`. Docusign's names live here and in `core::message`; they are
+//! translated once, in this module. One file per endpoint family.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::{App, failure::Failure};
+
+pub mod wire;
+
+/// The routes below `/restapi`.
+pub fn routes(_app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new().nest("/v2.1/accounts/{account_id}", Router::new()).fallback(nothing_here)
+}
+
+async fn nothing_here() -> Failure {
+    Failure::not_found("RESOURCE_NOT_FOUND", "there is nothing at this path")
+}

@@ -1,0 +1,40 @@
+//! Settings of the HTTP side.
+
+use std::time::Duration;
+
+/// Settings of the HTTP side; the command line merges files, environment and flags into it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How the service is reached from outside, without a trailing slash; stands in links and in `/oauth/userinfo`.
+    pub public_url: String,
+    /// Development mode: consent is given at once, unencrypted targets are allowed.
+    pub dev: bool,
+    /// The largest posted event (one element of an array), in bytes.
+    pub event_bytes_max: usize,
+    /// The largest request that carries documents, in bytes.
+    pub envelope_bytes_max: usize,
+    /// How long an idempotency key is remembered.
+    pub idempotency_life: Duration,
+    /// How long events, deliveries and attempts are kept once finished.
+    pub retention: Duration,
+    /// How long a queued purge waits before documents go (Connect: 14 days).
+    pub purge_wait: Duration,
+    /// How long an access token from `/oauth/token` lives.
+    pub access_token_life: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            public_url: "http://127.0.0.1:8400".to_owned(),
+            dev: false,
+            event_bytes_max: 1 << 20,
+            envelope_bytes_max: 50 << 20,
+            idempotency_life: DAY,
+            retention: 30 * DAY,
+            purge_wait: 14 * DAY,
+            access_token_life: Duration::from_secs(8 * 3600),
+        }
+    }
+}
