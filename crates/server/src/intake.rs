@@ -105,9 +105,20 @@ impl<T: Into<Failure>> From<T> for NotSubmitted {
 impl App {
     /// Matches, records and hands over a change of an account.
     ///
+    /// Runs to its end even when the caller goes away in the middle: a delivery that was recorded as leased to this node must
+    /// reach its lane.
+    ///
     /// # Errors
     /// [`NotSubmitted::StaleEnvelope`] when the envelope must be read again; otherwise the failure to answer with. Nothing is half-applied.
-    pub async fn submit(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
+    pub async fn submit(self: &Arc<Self>, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
+        let app = Arc::clone(self);
+        tokio::spawn(async move { app.submit_to_the_end(account, change).await }).await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "intake panicked");
+            Err(Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the request failed; the log says why").into())
+        })
+    }
+
+    async fn submit_to_the_end(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
         let now = self.now();
         let ids: Vec<EventId> = change.events.iter().map(|_| self.event_id(now)).collect();
         let events: Vec<Arc<Event>> = change
@@ -156,7 +167,14 @@ impl App {
                 subscriptions: subscriptions.clone(),
                 idempotency: idempotency.clone(),
             };
-            let mut answers = self.store.record(vec![record]).await?;
+            let mut answers = match self.store.record(vec![record]).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    // It may have been committed all the same; the rows must not stay leased to a lane that never got them.
+                    self.hand_over.disown(matched.iter().filter(|m| m.slot.is_some()).map(|m| m.delivery.id).collect());
+                    return Err(error.into());
+                }
+            };
             match answers.pop() {
                 Some(Ok(Recorded::Fresh)) => {
                     for Matched { delivery, event, slot } in matched {

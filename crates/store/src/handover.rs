@@ -8,7 +8,7 @@ use std::sync::Arc;
 use countersign_core::{
     delivery::Delivery,
     event::Event,
-    id::{Incarnation, ListenerId},
+    id::{DeliveryId, Incarnation, ListenerId},
 };
 
 /// Gives out slots. Implemented by the worker; a server without one uses [`NoHandOver`].
@@ -19,6 +19,10 @@ pub trait HandOver: Send + Sync {
 
     /// Something was recorded waiting: a hint to look for due work soon. Losing it costs one poll interval.
     fn wake(&self, listener: ListenerId);
+
+    /// These deliveries may have been recorded as leased to this node without reaching a lane (the store did not say whether it
+    /// committed): the worker gives them back, so that no row stays leased to a node that does not know of it.
+    fn disown(&self, deliveries: Vec<DeliveryId>);
 }
 
 /// A place in a lane.
@@ -40,4 +44,6 @@ impl HandOver for NoHandOver {
     }
 
     fn wake(&self, _listener: ListenerId) {}
+
+    fn disown(&self, _deliveries: Vec<DeliveryId>) {}
 }

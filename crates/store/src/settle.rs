@@ -69,6 +69,8 @@ pub enum Next {
     },
     /// Given up.
     Parked(ParkReason),
+    /// The subscription was deleted meanwhile.
+    Cancelled,
 }
 
 /// What became of a leased delivery.
