@@ -28,6 +28,7 @@ mod document;
 mod edit;
 mod form_data;
 mod lock;
+mod new;
 mod notification;
 mod purge;
 mod recipient;
@@ -48,6 +49,7 @@ pub use document::{Attachment, Content, ContentHash, Document, DocumentField, No
 pub use edit::{BLURB_CHARS_MAX, DOCUMENTS_MAX, FIELDS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX, TABS_MAX, TEXT_CHARS_MAX};
 pub use form_data::{FormData, FormItem, RecipientForm};
 pub use lock::{LOCK_SECONDS_MAX, Lock};
+pub use new::NewEnvelope;
 pub use notification::{DAY, DAYS_MAX, Expirations, Notification, Reminders};
 pub use purge::{PURGE_DELAY, Purge, PurgeScope};
 pub use recipient::{CreationReason, Person, Recipient, RecipientKind, RecipientStatus};
@@ -57,67 +59,8 @@ pub use state::{AppliedTemplate, BlindCopy, EmailSettings, Envelope, EnvelopeDat
 pub use status::EnvelopeStatus;
 pub use tab::{BadTabValue, Signing, Tab, TabChoice, TabKind};
 
-use serde_json::{Map, Value};
-
 use self::change::Change;
-use crate::{
-    event::EventName,
-    id::{AccountGuid, EnvelopeId},
-    time::Timestamp,
-};
-
-/// What an envelope is made of.
-#[derive(Clone, PartialEq, Debug)]
-pub struct NewEnvelope {
-    /// Its id.
-    pub id: EnvelopeId,
-    /// The account it belongs to.
-    pub account: AccountGuid,
-    /// Who sends it.
-    pub sender: Sender,
-    /// The subject of the mails.
-    pub subject: String,
-    /// The text of the mails.
-    pub blurb: String,
-    /// The people. Where they stand is ignored: nobody's turn has come.
-    pub recipients: Vec<Recipient>,
-    /// The documents.
-    pub documents: Vec<Document>,
-    /// Files beside the documents.
-    pub attachments: Vec<Attachment>,
-    /// The sender's own names and values.
-    pub custom_fields: Vec<CustomField>,
-    /// Reminders and expiry.
-    pub notification: Notification,
-    /// Reply address and blind copies.
-    pub email_settings: Option<EmailSettings>,
-    /// The templates it is made from.
-    pub templates: Vec<AppliedTemplate>,
-    /// Everything else that was given, echoed as it comes.
-    pub extra: Map<String, Value>,
-}
-
-impl NewEnvelope {
-    /// An envelope with nothing in it.
-    #[must_use]
-    pub fn empty(id: EnvelopeId, account: AccountGuid, sender: Sender) -> Self {
-        Self {
-            id,
-            account,
-            sender,
-            subject: String::new(),
-            blurb: String::new(),
-            recipients: Vec::new(),
-            documents: Vec::new(),
-            attachments: Vec::new(),
-            custom_fields: Vec::new(),
-            notification: Notification::default(),
-            email_settings: None,
-            templates: Vec::new(),
-            extra: Map::new(),
-        }
-    }
-}
+use crate::{event::EventName, time::Timestamp};
 
 /// Whether a new envelope waits or goes out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -202,3 +145,6 @@ impl Envelope {
         Ok(change.finish())
     }
 }
+
+#[cfg(test)]
+mod tests;

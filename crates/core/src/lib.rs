@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod retry;
 pub mod secret;
 pub mod subscription;
+pub mod template;
 pub mod time;
 
 pub use secret::Secret;

@@ -218,6 +218,9 @@ pub enum Refused {
     /// There is no lock to release or extend.
     #[error("the envelope is not locked")]
     NotLocked,
+    /// A template has to have a name.
+    #[error("a template needs a name")]
+    TemplateNameMissing,
     /// A lock lasts 1 second to an hour.
     #[error("a lock lasts 1 to 3600 seconds, not {0}")]
     LockDuration(u32),

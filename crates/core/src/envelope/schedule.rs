@@ -5,14 +5,14 @@ use crate::time::Timestamp;
 
 /// Something that time does to an envelope.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum TimerKind {
     /// Its time is over.
     Expire,
     /// Its time is nearly over.
     ExpireWarning,
     /// Recipients are to be reminded.
-    Reminder,
+    Remind,
     /// Its documents have waited long enough in the purge queue.
     Purge,
     /// The time of its lock is over.
@@ -20,15 +20,24 @@ pub enum TimerKind {
 }
 
 impl TimerKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Expire, Self::ExpireWarning, Self::Remind, Self::Purge, Self::LockEnd];
+
+    /// The kind of a stored word; `None` when a newer version wrote it.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// The word, as stored and shown.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Expire => "expire",
-            Self::ExpireWarning => "expire-warning",
-            Self::Reminder => "reminder",
+            Self::ExpireWarning => "expire_warning",
+            Self::Remind => "remind",
             Self::Purge => "purge",
-            Self::LockEnd => "lock-end",
+            Self::LockEnd => "lock_end",
         }
     }
 
@@ -38,7 +47,7 @@ impl TimerKind {
         match self {
             Self::Expire => Action::Expire,
             Self::ExpireWarning => Action::WarnOfExpiry,
-            Self::Reminder => Action::Remind,
+            Self::Remind => Action::Remind,
             Self::Purge => Action::Purge,
             Self::LockEnd => Action::EndLock,
         }
@@ -54,7 +63,7 @@ impl Envelope {
         let wanted = [
             (TimerKind::Expire, self.expires_at().filter(|_| in_process)),
             (TimerKind::ExpireWarning, self.warns_at().filter(|_| in_process)),
-            (TimerKind::Reminder, self.reminds_at().filter(|_| in_process)),
+            (TimerKind::Remind, self.reminds_at().filter(|_| in_process)),
             (TimerKind::Purge, self.purge.due_at()),
             (TimerKind::LockEnd, self.lock.as_ref().map(|lock| lock.until)),
         ];

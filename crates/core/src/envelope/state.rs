@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 use super::{
     audit::AuditTrail,
     custom_field::CustomField,
-    document::{Attachment, Document, Renderings},
+    document::{Attachment, Content, Document, Renderings},
     lock::Lock,
     notification::Notification,
     purge::Purge,
     recipient::{Person, Recipient},
     status::EnvelopeStatus,
+    tab::Tab,
 };
 use crate::{
     id::{AccountGuid, EnvelopeId, TemplateId, UserId},
@@ -218,9 +219,26 @@ impl Envelope {
         self.lock.as_ref().filter(|lock| lock.holds_at(now))
     }
 
+    /// The bytes it refers to: documents, what was made of them, attachments. Purged ones are no longer among them.
+    pub fn contents(&self) -> impl Iterator<Item = Content> {
+        let documents = self.documents.iter().chain(&self.renderings.certificate).filter_map(|d| d.content);
+        let renderings = self.renderings.combined.into_iter().chain(self.renderings.archive);
+        documents.chain(renderings).chain(self.attachments.iter().filter_map(|a| a.content))
+    }
+
+    /// The domains of its recipients' addresses, lower case, each once: whom Recipient Connect listens to.
+    #[must_use]
+    pub fn recipient_domains(&self) -> Vec<String> {
+        let domain = |r: &Recipient| r.person.email.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
+        let mut domains: Vec<String> = self.recipients.iter().filter_map(domain).collect();
+        domains.sort();
+        domains.dedup();
+        domains
+    }
+
     /// True when a recipient changed what the sender had put into a field.
     #[must_use]
     pub fn has_changed_data(&self) -> bool {
-        self.recipients.iter().flat_map(|r| &r.tabs).any(super::tab::Tab::is_changed)
+        self.recipients.iter().flat_map(|r| &r.tabs).any(Tab::is_changed)
     }
 }

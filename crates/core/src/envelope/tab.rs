@@ -237,6 +237,16 @@ impl Tab {
         Ok(())
     }
 
+    /// Takes what the sender puts there before anybody signs. What cannot be put there is left as it is: senders
+    /// fill in by label, and a label may stand on tabs of several kinds.
+    pub fn prefill(&mut self, text: &str) {
+        let locked = std::mem::take(&mut self.locked);
+        if self.fill(text).is_ok() {
+            self.original_value = None;
+        }
+        self.locked = locked;
+    }
+
     fn replace_value(&mut self, value: String) {
         let before = self.value.replace(value);
         if self.original_value.is_none() {
