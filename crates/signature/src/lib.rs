@@ -2,8 +2,8 @@
 //!
 //! Connect signs the raw body of each notification with HMAC-SHA256, once per key of the account, and sends the signatures as
 //! `X-DocuSign-Signature-1`, `-2` and so on, beside `X-Authorization-Digest: HMACSHA256`. This crate makes those headers ([`sign`],
-//! [`Signer`]) and checks them ([`verify()`]). [`standard_webhooks`] does both for the Standard Webhooks scheme, which adds an id and a
-//! time.
+//! [`Signer`]), checks them ([`verify()`]) and finds out why they do not fit ([`explain`]). [`standard_webhooks`] does the first two for
+//! the Standard Webhooks scheme, which adds an id and a time.
 //!
 //! It does no I/O, reads no clock, has no dice and never panics on what came from outside. It refuses to decode a key, to compare a
 //! shortened signature, to let a message choose its algorithm, and to accept anything when no key is configured.
@@ -25,6 +25,7 @@
 //! # Ok::<(), countersign_signature::KeyRefused>(())
 //! ```
 
+pub mod explain;
 mod header;
 mod key;
 mod signer;
