@@ -52,6 +52,17 @@ pub struct Claimed {
     pub times_orphaned: u32,
 }
 
+/// A subscription with held deliveries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeldSubscription {
+    /// Whose.
+    pub account: AccountId,
+    /// Which.
+    pub subscription: SubscriptionId,
+    /// Why they are held.
+    pub held: Hold,
+}
+
 /// Lets held deliveries go.
 #[derive(Clone, Debug)]
 pub struct Release {

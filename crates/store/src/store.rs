@@ -15,7 +15,7 @@ use countersign_core::{
 
 use crate::{
     Refused, StoreError,
-    claim::{Claim, Claimed, DueListener, Release},
+    claim::{Claim, Claimed, DueListener, HeldSubscription, Release},
     envelopes::{EnvelopePage, EnvelopeQuery, StoredEnvelope},
     job::{Job, JobState},
     objects::{Object, ObjectKey, StoredObject, StoredToken, Ticket},
@@ -66,6 +66,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Lets held deliveries go; answers how many rows were released.
     async fn release(&self, release: Release) -> Result<u32, StoreError>;
+
+    /// Subscriptions with held deliveries, each with one of its reasons, in order of (subscription, reason) after `after`, at most `limit`.
+    /// Cheap with any number of held rows: whoever resumes a subscription need not remember it.
+    async fn held_subscriptions(&self, after: Option<(SubscriptionId, Hold)>, limit: u32) -> Result<Vec<HeldSubscription>, StoreError>;
 
     // --- nodes ---
 

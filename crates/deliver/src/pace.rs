@@ -1,0 +1,213 @@
+//! How fast one listener is spoken to: concurrency that grows on answers and shrinks on time-outs, and a breaker.
+//!
+//! A lane starts with one attempt at a time. Every answer allows one more, up to the limit, so that a healthy listener has
+//! its full share after a handful of round trips; every time-out or lost connection halves it, so that a hanging one soon
+//! holds a single attempt. After [`BREAKER_FAILURES`] attempts in a row without any answer the breaker opens: nothing is sent
+//! for a pause that doubles from [`BREAKER_PAUSE_MIN`] to [`BREAKER_PAUSE_MAX`], then one attempt probes. What waits meanwhile
+//! waits in the store, costs no attempt and keeps its schedule; any answer closes the breaker.
+//!
+//! A 5xx is an answer: the listener is there. It is slowed by the retry schedule of each delivery, not here, except
+//! 502, 503 and 504, which gateways give for a listener that is not.
+
+use std::time::Duration;
+
+use countersign_core::{
+    Timestamp,
+    outcome::{FailureKind, Outcome},
+};
+
+/// Attempts in a row without an answer until the breaker opens. High enough that one bad moment of a busy listener does not stop it.
+pub const BREAKER_FAILURES: u32 = 20;
+/// The first pause of an open breaker.
+pub const BREAKER_PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause of an open breaker: how late the news of a recovery can be.
+pub const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// What an attempt says about the listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sign {
+    /// It answered.
+    Alive,
+    /// It did not: time-out, no connection, cut off.
+    Silent,
+    /// Nothing was learned: the attempt did not reach it for reasons of ours.
+    Nothing,
+}
+
+impl Sign {
+    /// What an outcome says about the listener.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted { .. } => Self::Alive,
+            Outcome::Rejected { status: 502..=504, .. } => Self::Silent,
+            Outcome::Rejected { .. } => Self::Alive,
+            Outcome::Failed(FailureKind::Dns | FailureKind::Connect | FailureKind::Tls | FailureKind::Timeout | FailureKind::Closed) => {
+                Self::Silent
+            }
+            Outcome::Failed(FailureKind::BadAnswer) => Self::Alive,
+            Outcome::Failed(FailureKind::ForbiddenAddress | FailureKind::Misconfigured | FailureKind::Unrenderable)
+            | Outcome::Held(_)
+            | Outcome::Interrupted => Self::Nothing,
+        }
+    }
+}
+
+/// The pace of one lane.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pace {
+    limit: u32,
+    limit_max: u32,
+    silent_in_a_row: u32,
+    breaker: Breaker,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Breaker {
+    Closed,
+    Open {
+        until: Timestamp,
+        pause: Duration,
+    },
+    /// The pause is over and one attempt may probe.
+    Probing {
+        pause: Duration,
+    },
+}
+
+impl Pace {
+    /// A new lane: one attempt at a time, at most `limit_max` (at least 1).
+    #[must_use]
+    pub fn new(limit_max: u32) -> Self {
+        Self { limit: 1, limit_max: limit_max.max(1), silent_in_a_row: 0, breaker: Breaker::Closed }
+    }
+
+    /// Attempts allowed at once; 0 while the breaker is open.
+    #[must_use]
+    pub fn limit(&self, now: Timestamp) -> u32 {
+        match self.breaker {
+            Breaker::Closed => self.limit,
+            Breaker::Open { until, .. } if now < until => 0,
+            Breaker::Open { .. } | Breaker::Probing { .. } => 1,
+        }
+    }
+
+    /// True while the breaker lets everything through.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.breaker == Breaker::Closed
+    }
+
+    /// When an open breaker may be probed; `None` when it may be now.
+    #[must_use]
+    pub fn probe_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.breaker {
+            Breaker::Open { until, .. } if now < until => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Called when an attempt begins: an open breaker whose pause is over becomes a probing one.
+    pub fn begin(&mut self, now: Timestamp) {
+        if let Breaker::Open { until, pause } = self.breaker
+            && now >= until
+        {
+            self.breaker = Breaker::Probing { pause };
+        }
+    }
+
+    /// Learns from an attempt.
+    pub fn learn(&mut self, sign: Sign, now: Timestamp) {
+        match sign {
+            Sign::Nothing => {
+                // A probe that never got out proves nothing: probe again at once.
+                if let Breaker::Probing { pause } = self.breaker {
+                    self.breaker = Breaker::Open { until: now, pause };
+                }
+            }
+            Sign::Alive => {
+                self.silent_in_a_row = 0;
+                self.breaker = Breaker::Closed;
+                self.limit = (self.limit + 1).min(self.limit_max);
+            }
+            Sign::Silent => {
+                self.silent_in_a_row = self.silent_in_a_row.saturating_add(1);
+                self.limit = (self.limit / 2).max(1);
+                match self.breaker {
+                    Breaker::Probing { pause } => {
+                        let pause = (pause * 2).min(BREAKER_PAUSE_MAX);
+                        self.breaker = Breaker::Open { until: now + pause, pause };
+                    }
+                    Breaker::Closed if self.silent_in_a_row >= BREAKER_FAILURES => {
+                        self.breaker = Breaker::Open { until: now + BREAKER_PAUSE_MIN, pause: BREAKER_PAUSE_MIN };
+                    }
+                    Breaker::Closed | Breaker::Open { .. } => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_763_800_000);
+
+    fn after(seconds: u64) -> Timestamp {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_lane_starts_at_one_grows_on_answers_and_halves_on_silence() {
+        let mut pace = Pace::new(8);
+        assert_eq!(pace.limit(NOW), 1);
+        for expected in [2, 3, 4, 5, 6, 7, 8, 8] {
+            pace.learn(Sign::Alive, NOW);
+            assert_eq!(pace.limit(NOW), expected);
+        }
+        for expected in [4, 2, 1, 1] {
+            pace.learn(Sign::Silent, NOW);
+            assert_eq!(pace.limit(NOW), expected);
+        }
+    }
+
+    #[test]
+    fn the_breaker_opens_probes_with_one_and_closes_on_an_answer() {
+        let mut pace = Pace::new(8);
+        for _ in 0..BREAKER_FAILURES {
+            assert!(pace.is_closed());
+            pace.learn(Sign::Silent, NOW);
+        }
+        assert_eq!(pace.limit(NOW), 0);
+        assert_eq!(pace.probe_at(NOW), Some(after(1)));
+        assert_eq!(pace.limit(after(1)), 1);
+        pace.begin(after(1));
+        pace.learn(Sign::Silent, after(1));
+        assert_eq!(pace.probe_at(after(1)), Some(after(3)), "the pause doubles");
+        for seconds in [3, 7, 15, 31, 61, 91] {
+            pace.begin(after(seconds));
+            pace.learn(Sign::Silent, after(seconds));
+        }
+        assert_eq!(pace.probe_at(after(91)), Some(after(121)), "and is bounded");
+        pace.begin(after(121));
+        pace.learn(Sign::Alive, after(121));
+        assert!(pace.is_closed());
+    }
+
+    #[test]
+    fn what_never_reached_the_listener_says_nothing_about_it() {
+        for (outcome, sign) in [
+            (Outcome::Accepted { status: 200 }, Sign::Alive),
+            (Outcome::Rejected { status: 404, retry_after: None }, Sign::Alive),
+            (Outcome::Rejected { status: 500, retry_after: None }, Sign::Alive),
+            (Outcome::Rejected { status: 503, retry_after: None }, Sign::Silent),
+            (Outcome::Failed(FailureKind::Timeout), Sign::Silent),
+            (Outcome::Failed(FailureKind::ForbiddenAddress), Sign::Nothing),
+            (Outcome::Held(countersign_core::delivery::Hold::NoToken), Sign::Nothing),
+            (Outcome::Interrupted, Sign::Nothing),
+        ] {
+            assert_eq!(Sign::of(&outcome), sign, "{outcome}");
+        }
+    }
+}

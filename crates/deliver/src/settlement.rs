@@ -1,0 +1,198 @@
+//! From what an attempt came to, to what is written: a pure step, and the task that writes in batches.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::{
+    Timestamp,
+    delivery::{Delivery, DeliveryState},
+    id::Incarnation,
+    outcome::Outcome,
+    retry::{Jitter, NextStep, Progress, RetryPolicy, next_step},
+};
+use countersign_store::{
+    Refused, Store,
+    settle::{AttemptRow, Next, Settlement},
+};
+use tokio::sync::mpsc;
+
+/// Settlements written in one call.
+const BATCH_MAX: usize = 512;
+/// Settlements waiting for the store; runners wait beyond that.
+const QUEUE_MAX: usize = 4_096;
+/// How long to wait after the store failed, at first and at most.
+const STORE_PAUSE_MIN: Duration = Duration::from_millis(100);
+const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// What is written of an attempt.
+#[must_use]
+pub fn settlement(
+    delivery: &Delivery,
+    by: Incarnation,
+    attempt: Option<Box<AttemptRow>>,
+    outcome: &Outcome,
+    policy: &RetryPolicy,
+    now: Timestamp,
+    jitter: Jitter,
+) -> Settlement {
+    let counts = !matches!(outcome, Outcome::Held(_) | Outcome::Interrupted);
+    let attempts_made = delivery.attempts_made.saturating_add(u32::from(counts));
+    let progress = Progress {
+        attempts_made: attempts_made.saturating_sub(delivery.attempts_before_schedule),
+        started_at: delivery.schedule_started_at,
+        held_total: delivery.held_total,
+    };
+    let step = next_step(policy, progress, outcome, now, jitter);
+    let next = match step {
+        NextStep::Delivered => Next::Delivered,
+        NextStep::RetryAt(due_at) => Next::Waiting { due_at, held: None },
+        NextStep::Again => Next::Waiting { due_at: now, held: None },
+        NextStep::Hold(hold) => Next::Waiting { due_at: now, held: Some(hold) },
+        NextStep::Park(reason) => Next::Parked(reason),
+    };
+    Settlement {
+        delivery: delivery.id,
+        subscription: delivery.subscription,
+        by,
+        now,
+        // A body went out with this retryCount: the next one has the next, whatever came of it.
+        retry_count: delivery.retry_count.saturating_add(u32::from(counts)),
+        attempt: attempt.map(|row| *row),
+        attempts_made,
+        next,
+    }
+}
+
+/// What is written of a delivery whose subscription is gone.
+#[must_use]
+pub fn cancelled(delivery: &Delivery, by: Incarnation, now: Timestamp) -> Settlement {
+    Settlement {
+        delivery: delivery.id,
+        subscription: delivery.subscription,
+        by,
+        now,
+        attempt: None,
+        attempts_made: delivery.attempts_made,
+        retry_count: delivery.retry_count,
+        next: Next::Cancelled,
+    }
+}
+
+/// The incarnation that holds a delivery in memory; `None` would be a fault of ours.
+#[must_use]
+pub fn holder(delivery: &Delivery) -> Option<Incarnation> {
+    match delivery.state {
+        DeliveryState::Leased { by } => Some(by),
+        _ => None,
+    }
+}
+
+/// A handle to the settling task.
+#[derive(Clone, Debug)]
+pub struct Settler(mpsc::Sender<Settlement>);
+
+impl Settler {
+    /// Starts the settling task; it ends when the last handle is dropped and everything is written.
+    #[must_use]
+    pub fn start(store: Arc<dyn Store>, settled: impl Fn(&Settlement, bool) + Send + 'static) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        (Self(sender), tokio::spawn(run(store, receiver, settled)))
+    }
+
+    /// Queues a settlement; waits while the store is behind.
+    pub async fn settle(&self, settlement: Settlement) {
+        // The task ends only after the last handle: the queue cannot be closed here.
+        let _ = self.0.send(settlement).await;
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Settlement>, settled: impl Fn(&Settlement, bool)) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let mut pause = STORE_PAUSE_MIN;
+        loop {
+            match store.settle(batch.clone()).await {
+                Ok(answers) => {
+                    for (settlement, answer) in batch.iter().zip(&answers) {
+                        match answer {
+                            Ok(()) => settled(settlement, true),
+                            Err(Refused::LeaseLost) => {
+                                tracing::warn!(delivery.id = %settlement.delivery, "another node has taken the delivery over; its result stands");
+                                settled(settlement, false);
+                            }
+                            Err(refused) => {
+                                tracing::error!(delivery.id = %settlement.delivery, %refused, "a settlement was refused");
+                                settled(settlement, false);
+                            }
+                        }
+                    }
+                    break;
+                }
+                Err(error) => {
+                    // The lease keeps the rows ours; nothing is lost by waiting, and an attempt made is not forgotten.
+                    tracing::error!(%error, settlements = batch.len(), "the store does not settle; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(STORE_PAUSE_MAX);
+                }
+            }
+        }
+        batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::{
+        delivery::{Hold, ParkReason},
+        id::{AccountId, DeliveryId, EventId, ListenerId, SubscriptionId},
+        outcome::FailureKind,
+        retry::RetryProfile,
+        subscription::MessageShape,
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_763_800_000);
+    const ME: Incarnation = Incarnation::from_raw(7);
+
+    fn delivery(attempts_made: u32, attempts_before_schedule: u32) -> Delivery {
+        Delivery {
+            id: DeliveryId::from_raw(1),
+            account: AccountId(1),
+            event: EventId::from_raw(1),
+            subscription: SubscriptionId(10_000_001),
+            listener: ListenerId(1),
+            envelope: None,
+            shape: MessageShape::JsonSim,
+            generated_at: NOW,
+            order_key: None,
+            state: DeliveryState::Leased { by: ME },
+            attempts_made,
+            retry_count: attempts_made,
+            schedule_started_at: NOW,
+            attempts_before_schedule,
+            held_total: Duration::ZERO,
+            replay_of: None,
+        }
+    }
+
+    #[test]
+    fn each_outcome_is_written_as_its_next_step() {
+        let gaps = RetryPolicy { profile: RetryProfile::parse("1s,2s").expect("gaps"), park_at_first_failure: false };
+        let failed = Outcome::Failed(FailureKind::Timeout);
+        let again_in = |s| Next::Waiting { due_at: NOW + Duration::from_secs(s), held: None };
+        for (row, before, schedule, outcome, next, attempts) in [
+            ("accepted", 0, 0, Outcome::Accepted { status: 200 }, Next::Delivered, 1),
+            ("first failure", 0, 0, failed, again_in(1), 1),
+            ("second failure", 1, 0, failed, again_in(2), 2),
+            ("third failure", 2, 0, failed, Next::Parked(ParkReason::Exhausted), 3),
+            ("a person asked again: the schedule starts anew", 3, 3, failed, again_in(1), 4),
+            ("no token", 1, 0, Outcome::Held(Hold::NoToken), Next::Waiting { due_at: NOW, held: Some(Hold::NoToken) }, 1),
+            ("shutdown", 1, 0, Outcome::Interrupted, Next::Waiting { due_at: NOW, held: None }, 1),
+        ] {
+            let written = settlement(&delivery(before, schedule), ME, None, &outcome, &gaps, NOW, Jitter::NONE);
+            assert_eq!(written.next, next, "{row}");
+            assert_eq!(written.attempts_made, attempts, "{row}");
+            assert_eq!(written.retry_count, attempts, "{row}");
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The loop: claim what is due into lanes with room; runners attempt and settle.
+//!
+//! A ring of [`Lanes::due`] is a hint. Without one the worker looks again when the next delivery is due, when a breaker may be
+//! probed, or after the poll interval, whichever comes first: a lost hint costs one poll and never an event.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use countersign_core::{
+    Timestamp,
+    delivery::{DeliveryState, ParkReason},
+    id::{Incarnation, ListenerId},
+    outcome::Outcome,
+    retry::Jitter,
+};
+use countersign_store::{
+    Store, StoreError,
+    claim::{Claim, LaneQuota},
+    handover::HandOver,
+    settle::{Next, Settlement},
+};
+use futures_util::FutureExt;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Clock, Dice,
+    execute::{Execute, Executed},
+    lane::{Item, Lane, Turn, ids},
+    lanes::{LaneHandOver, Lanes, Start},
+    node::Life,
+    pace::Sign,
+    settings::Settings,
+    settlement::{Settler, cancelled, holder, settlement},
+};
+
+/// Listeners looked at in one query.
+const LISTENERS_PER_QUERY: u32 = 1_000;
+/// Deliveries claimed for one lane at once.
+const CLAIM_PER_LANE_MAX: u32 = 512;
+/// The shortest pause between two claims, so that a fault in the due times cannot make a busy loop.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// A delivery that was in the hands of so many processes when they died is parked instead of attempted (TM-32).
+const ORPHANED_MAX: u32 = 3;
+/// How long a delivery waits whose subscription could not be read.
+const NOT_NOW: Duration = Duration::from_secs(1);
+
+/// A running worker. Dropping it does not stop it; see [`Worker::shut_down`].
+#[derive(Debug)]
+pub struct Worker {
+    core: Arc<Core>,
+    claims: tokio::task::JoinHandle<()>,
+    life: Life,
+    life_task: tokio::task::JoinHandle<()>,
+    settler_task: tokio::task::JoinHandle<()>,
+}
+
+/// What the runners share.
+struct Core {
+    store: Arc<dyn Store>,
+    lanes: Arc<Lanes>,
+    executor: Arc<dyn Execute>,
+    settler: std::sync::Mutex<Option<Settler>>,
+    settings: Settings,
+    clock: Clock,
+    dice: Dice,
+    runners: TaskTracker,
+    /// No new attempts.
+    stopping: CancellationToken,
+    /// The grace is over: end attempts under way.
+    abort: CancellationToken,
+    /// Ends the renewal of the lease, last of all.
+    retired: CancellationToken,
+    me: Weak<Core>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// Registers this node and starts to work.
+    ///
+    /// `settled` is told of every settlement and whether it stood, for metrics.
+    ///
+    /// # Errors
+    /// The store's, when the node cannot be registered.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        executor: Arc<dyn Execute>,
+        name: String,
+        settings: Settings,
+        clock: Clock,
+        dice: Dice,
+        settled: impl Fn(&Settlement, bool) + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let lanes = Arc::new(Lanes::new(settings.clone(), Arc::clone(&clock)));
+        let (settler, settler_task) = Settler::start(Arc::clone(&store), settled);
+        let core = Arc::new_cyclic(|me| Core {
+            store: Arc::clone(&store),
+            lanes: Arc::clone(&lanes),
+            executor,
+            settler: std::sync::Mutex::new(Some(settler)),
+            settings: settings.clone(),
+            clock: Arc::clone(&clock),
+            dice: Arc::clone(&dice),
+            runners: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            retired: CancellationToken::new(),
+            me: Weak::clone(me),
+        });
+        let starter: Weak<dyn Start> = core.me.clone();
+        lanes.set_starter(starter);
+        let for_lanes = Arc::clone(&lanes);
+        let (life, life_task) =
+            Life::begin(store, name, &settings, clock, dice, core.retired.clone(), move |life| for_lanes.open_for(life)).await?;
+        let claims = tokio::spawn(Arc::clone(&core).claim_until_stopped(life.clone()));
+        Ok(Self { core, claims, life, life_task, settler_task })
+    }
+
+    /// The way in for the server.
+    #[must_use]
+    pub fn hand_over(&self) -> Arc<dyn HandOver> {
+        Arc::new(LaneHandOver(Arc::clone(&self.core.lanes)))
+    }
+
+    /// The lanes, for metrics and pages.
+    #[must_use]
+    pub fn lanes(&self) -> Arc<Lanes> {
+        Arc::clone(&self.core.lanes)
+    }
+
+    /// The present life of this node; timers and jobs are leased to it as well.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        self.life.clone()
+    }
+
+    /// Stops: no new attempts, what was not begun goes back to the store, attempts under way have the grace and are then cut off as
+    /// `interrupted`, everything is settled, the node is retired.
+    pub async fn shut_down(self) {
+        let core = self.core;
+        core.lanes.open_for(None);
+        core.stopping.cancel();
+        // The claim loop ends by itself; it does not panic.
+        let _ = self.claims.await;
+        let incarnation = self.life.incarnation();
+        for lane in core.lanes.all() {
+            core.give_back(incarnation, lane.drain()).await;
+        }
+        core.runners.close();
+        if tokio::time::timeout(core.settings.grace, core.runners.wait()).await.is_err() {
+            core.abort.cancel();
+            core.runners.wait().await;
+        }
+        // What runners pushed back into a lane while they ended.
+        for lane in core.lanes.all() {
+            core.give_back(incarnation, lane.drain()).await;
+        }
+        core.settler.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let _ = self.settler_task.await;
+        core.retired.cancel();
+        let _ = self.life_task.await;
+        if let Err(error) = core.store.retire_node(incarnation, (core.clock)()).await {
+            tracing::warn!(%error, "this node could not be retired; its lease runs out by itself");
+        }
+    }
+}
+
+impl Start for Core {
+    fn start(&self, lane: &Arc<Lane>) {
+        let Some(me) = self.me.upgrade() else { return };
+        self.lanes.runner_started();
+        self.runners.spawn(me.run(Arc::clone(lane)));
+    }
+}
+
+impl Core {
+    // --- runners ---
+
+    async fn run(self: Arc<Self>, lane: Arc<Lane>) {
+        let mut learned = None;
+        loop {
+            let (turn, more) = lane.turn(learned.take(), (self.clock)());
+            for _ in 0..more {
+                Start::start(&*self, &lane);
+            }
+            match turn {
+                Turn::Attempt(item) => {
+                    learned = Some(self.attempt(&item).await);
+                    self.lanes.free(item.bytes());
+                    if item.delivery.order_key.is_some() || lane.is_hungry((self.clock)()) {
+                        self.lanes.due.notify_one();
+                    }
+                }
+                Turn::GiveBack(items) => {
+                    if let Some(by) = items.first().and_then(|item| holder(&item.delivery)) {
+                        self.give_back(by, items).await;
+                    }
+                    break;
+                }
+                Turn::End => break,
+            }
+        }
+        self.lanes.runner_ended();
+    }
+
+    /// One attempt, settled. Answers what it says about the listener.
+    async fn attempt(&self, item: &Item) -> Sign {
+        let Some(by) = holder(&item.delivery) else {
+            tracing::error!(delivery.id = %item.delivery.id, "a delivery in a lane was not leased");
+            return Sign::Nothing;
+        };
+        if self.stopping.is_cancelled() {
+            self.give_back_one(by, item, (self.clock)(), None).await;
+            return Sign::Nothing;
+        }
+        if item.times_orphaned >= ORPHANED_MAX {
+            tracing::error!(delivery.id = %item.delivery.id, "parked: it was in flight in {} processes when they died", item.times_orphaned);
+            let mut written = cancelled(&item.delivery, by, (self.clock)());
+            written.next = Next::Parked(ParkReason::Poison);
+            self.settle(written).await;
+            return Sign::Nothing;
+        }
+        // A panic stays with its delivery: the process and the lane live on.
+        let executed = std::panic::AssertUnwindSafe(self.executor.execute(item, &self.abort)).catch_unwind().await;
+        let now = (self.clock)();
+        match executed {
+            Ok(Executed::Attempted { attempt, outcome, policy }) => {
+                if let Outcome::Held(hold) = outcome {
+                    self.give_back_one(by, item, now, Some(hold)).await;
+                } else {
+                    let jitter = Jitter::from_random((self.dice)());
+                    self.settle(settlement(&item.delivery, by, attempt, &outcome, &policy, now, jitter)).await;
+                }
+                Sign::of(&outcome)
+            }
+            Ok(Executed::Unwanted) => {
+                self.settle(cancelled(&item.delivery, by, now)).await;
+                Sign::Nothing
+            }
+            Ok(Executed::NotNow) => {
+                self.give_back_one(by, item, now + NOT_NOW, None).await;
+                Sign::Nothing
+            }
+            Err(_) => {
+                tracing::error!(delivery.id = %item.delivery.id, "an attempt panicked; the delivery is parked");
+                let mut written = cancelled(&item.delivery, by, now);
+                written.next = Next::Parked(ParkReason::Poison);
+                self.settle(written).await;
+                Sign::Nothing
+            }
+        }
+    }
+
+    async fn settle(&self, settlement: Settlement) {
+        let settler = self.settler.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some(settler) = settler {
+            settler.settle(settlement).await;
+        }
+    }
+
+    async fn give_back_one(&self, by: Incarnation, item: &Item, due_at: Timestamp, held: Option<countersign_core::delivery::Hold>) {
+        if let Err(error) = self.store.give_back(by, vec![item.delivery.id], due_at, held).await {
+            tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be given back; it comes back when this node ends");
+            self.lanes_disown(vec![item.delivery.id]);
+        }
+    }
+
+    async fn give_back(&self, by: Incarnation, items: Vec<Item>) {
+        if items.is_empty() {
+            return;
+        }
+        for item in &items {
+            self.lanes.free(item.bytes());
+        }
+        if let Err(error) = self.store.give_back(by, ids(&items), (self.clock)(), None).await {
+            tracing::error!(%error, deliveries = items.len(), "deliveries could not be given back; trying again");
+            self.lanes_disown(ids(&items));
+        }
+    }
+
+    fn lanes_disown(&self, deliveries: Vec<countersign_core::id::DeliveryId>) {
+        LaneHandOver(Arc::clone(&self.lanes)).disown(deliveries);
+    }
+
+    // --- claims ---
+
+    async fn claim_until_stopped(self: Arc<Self>, life: Life) {
+        loop {
+            let now = (self.clock)();
+            let wait = match self.claim(&life, now).await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::error!(%error, "the store gives nothing to do; trying again");
+                    self.settings.poll
+                }
+            };
+            self.lanes.forget_idle(now);
+            tokio::select! {
+                () = self.stopping.cancelled() => break,
+                () = self.lanes.due.notified() => tokio::time::sleep(PAUSE_MIN).await,
+                () = tokio::time::sleep(wait.max(PAUSE_MIN)) => {}
+            }
+        }
+    }
+
+    /// One round over all listeners with something due. Answers how long to wait for the next.
+    async fn claim(&self, life: &Life, now: Timestamp) -> Result<Duration, StoreError> {
+        let incarnation = life.incarnation();
+        let disowned = self.lanes.take_disowned();
+        if !disowned.is_empty()
+            && let Err(error) = self.store.give_back(incarnation, disowned.clone(), now, None).await
+        {
+            self.lanes_disown(disowned);
+            return Err(error);
+        }
+        let mut wait = self.settings.poll;
+        let mut after = None;
+        loop {
+            let due = self.store.due_listeners(now, after, LISTENERS_PER_QUERY).await?;
+            let more = due.len() == LISTENERS_PER_QUERY as usize;
+            after = due.last().map(|due| due.listener);
+            let mut lanes: HashMap<ListenerId, Arc<Lane>> = HashMap::with_capacity(due.len());
+            let mut quotas = Vec::with_capacity(due.len());
+            for due in due {
+                let lane = self.lanes.lane(due.listener);
+                lane.mark_backlogged();
+                let room = lane.room(now).min(CLAIM_PER_LANE_MAX);
+                if room > 0 {
+                    quotas.push(LaneQuota { listener: due.listener, count: room });
+                    lanes.insert(due.listener, lane);
+                } else if let Some(probe_at) = lane.probe_at(now) {
+                    wait = wait.min(probe_at.since(now));
+                }
+            }
+            if !quotas.is_empty() {
+                wait = wait.min(self.claim_into(incarnation, &quotas, &lanes, now).await?);
+            }
+            if !more || self.stopping.is_cancelled() {
+                break;
+            }
+        }
+        if let Some(next) = self.store.next_due().await? {
+            // What is due already and was not claimed waits for room, which rings by itself.
+            if next > now {
+                wait = wait.min(next.since(now));
+            }
+        }
+        Ok(wait)
+    }
+
+    async fn claim_into(
+        &self,
+        incarnation: Incarnation,
+        quotas: &[LaneQuota],
+        lanes: &HashMap<ListenerId, Arc<Lane>>,
+        now: Timestamp,
+    ) -> Result<Duration, StoreError> {
+        let bytes_max = self.lanes.bytes_free();
+        if bytes_max == 0 {
+            return Ok(self.settings.poll);
+        }
+        let claimed = self.store.claim_due(Claim { by: incarnation, now, lanes: quotas.to_vec(), bytes_max }).await?;
+        let mut counts: HashMap<ListenerId, u32> = HashMap::with_capacity(quotas.len());
+        let mut bytes = 0_usize;
+        for claimed in claimed {
+            let listener = claimed.delivery.listener;
+            *counts.entry(listener).or_default() += 1;
+            debug_assert!(matches!(claimed.delivery.state, DeliveryState::Leased { .. }), "a claim leases");
+            bytes = bytes.saturating_add(claimed.event.snapshot.bytes().len());
+            if let Some(lane) = lanes.get(&listener) {
+                let item = Item { delivery: claimed.delivery, event: claimed.event, times_orphaned: claimed.times_orphaned };
+                self.lanes.push_claimed(lane, item);
+            }
+        }
+        if bytes >= bytes_max {
+            // The budget, not the store, ended the claim: what is left is still there.
+            return Ok(PAUSE_MIN);
+        }
+        for quota in quotas {
+            if counts.get(&quota.listener).copied().unwrap_or(0) < quota.count
+                && let Some(lane) = lanes.get(&quota.listener)
+            {
+                lane.clear_backlog();
+            }
+        }
+        Ok(self.settings.poll)
+    }
+}
