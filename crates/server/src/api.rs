@@ -8,6 +8,7 @@ use countersign_core::{account::Account, event::Event};
 use crate::{App, failure::Failure};
 
 pub mod events;
+pub mod strict;
 
 /// The routes below `/api/v1`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {

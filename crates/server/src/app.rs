@@ -1,14 +1,23 @@
 //! What every handler shares.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use countersign_core::{
     Timestamp,
     id::{AttemptId, CredentialId, DeliveryId, EventId, IdSource, JobId, TimerId},
 };
-use countersign_store::{Store, cache::ConfigCache, handover::HandOver};
+use countersign_store::{
+    Store,
+    cache::ConfigCache,
+    handover::{HandOver, NoHandOver},
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use crate::{access::TokenCache, clock::Clock, settings::Settings};
+use crate::{access::TokenCache, clock::Clock, metrics::Metrics, settings::Settings};
 
 /// What every handler shares. Made once per process.
 pub struct App {
@@ -26,9 +35,46 @@ pub struct App {
     pub clock: Clock,
     /// Settings.
     pub settings: Settings,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Cancelled when the process begins to stop: `/readyz` answers 503 and the loops end after their step.
+    pub stopping: CancellationToken,
+    /// A hint that a job was created; a lost one costs one poll interval.
+    pub new_job: Notify,
+    /// The disk budget is spent and nothing may be deleted: the retention loop sets it, the intake asks it.
+    pub storage_full: AtomicBool,
 }
 
 impl App {
+    /// With the given parts and, for the rest, what a process without a worker has; replace fields with `App { hand_over, ..App::new(..) }`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, ids: Arc<IdSource>, clock: Clock, settings: Settings) -> Self {
+        Self {
+            configs: Arc::new(ConfigCache::new(Arc::clone(&store))),
+            store,
+            hand_over: Arc::new(NoHandOver),
+            tokens: TokenCache::default(),
+            ids,
+            clock,
+            settings,
+            metrics: Metrics::default(),
+            stopping: CancellationToken::new(),
+            new_job: Notify::new(),
+            storage_full: AtomicBool::new(false),
+        }
+    }
+
+    /// True while the disk budget is spent and nothing may be deleted: events are refused with 507.
+    #[must_use]
+    pub fn is_storage_full(&self) -> bool {
+        self.storage_full.load(Ordering::Relaxed)
+    }
+
+    /// Opens or closes the intake; the retention loop knows.
+    pub fn set_storage_full(&self, full: bool) {
+        self.storage_full.store(full, Ordering::Relaxed);
+    }
+
     /// The time.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -119,6 +119,9 @@ impl App {
     }
 
     async fn submit_to_the_end(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
+        if self.is_storage_full() {
+            return Err(Failure::from(countersign_store::StoreError::Full("the disk budget is spent".into())).into());
+        }
         let now = self.now();
         let ids: Vec<EventId> = change.events.iter().map(|_| self.event_id(now)).collect();
         let events: Vec<Arc<Event>> = change
@@ -177,6 +180,7 @@ impl App {
             };
             match answers.pop() {
                 Some(Ok(Recorded::Fresh)) => {
+                    self.metrics.recorded(events.len(), matched.len());
                     for Matched { delivery, event, slot } in matched {
                         match slot {
                             Some(slot) => slot.fill(delivery, event),

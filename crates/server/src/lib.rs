@@ -7,12 +7,17 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod bootstrap;
 pub mod clock;
 pub mod failure;
+pub mod health;
 pub mod intake;
+mod layers;
+pub mod metrics;
 pub mod restapi;
 pub mod router;
 pub mod settings;
+pub mod token_text;
 
 pub use app::App;
 pub use settings::Settings;

@@ -4,15 +4,26 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 
-use crate::{App, api, failure, restapi};
+use crate::{App, api, failure, health, layers, restapi};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
-    let restapi = restapi::routes(app).layer(middleware::from_fn(failure::as_docusign));
-    let api = api::routes(app).layer(middleware::from_fn(failure::as_problem));
-    Router::new()
-        .merge(Router::new().nest("/restapi", restapi))
-        .merge(Router::new().nest("/api/v1", api))
-        .layer(DefaultBodyLimit::max(app.settings.envelope_bytes_max))
-        .with_state(Arc::clone(app))
+    let count = |surface: &'static str| middleware::from_fn_with_state((Arc::clone(app), surface), layers::count);
+    let panic = || middleware::from_fn(layers::catch_panic);
+    let restapi = restapi::routes(app)
+        .layer(panic())
+        .layer(middleware::from_fn(failure::as_docusign))
+        .layer(middleware::from_fn(layers::trace))
+        .layer(count("restapi"));
+    let api = api::routes(app).layer(panic()).layer(middleware::from_fn(failure::as_problem)).layer(count("api"));
+    let mut router = Router::new().nest("/restapi", restapi).nest("/api/v1", api);
+    if !app.settings.operations_apart {
+        router = router.merge(health::routes());
+    }
+    router.layer(DefaultBodyLimit::max(app.settings.envelope_bytes_max)).with_state(Arc::clone(app))
+}
+
+/// `/healthz`, `/readyz` and `/metrics` alone, for an address of their own (`--admin-listen`).
+pub fn operations(app: &Arc<App>) -> Router {
+    health::routes().with_state(Arc::clone(app))
 }

@@ -21,6 +21,11 @@ pub struct Settings {
     pub purge_wait: Duration,
     /// How long an access token from `/oauth/token` lives.
     pub access_token_life: Duration,
+    /// How many bytes the store may take on disk; `None` is no limit. Beyond it the oldest finished deliveries go before their retention
+    /// ends, and when nothing may be deleted any more, events are refused with 507.
+    pub disk_bytes_max: Option<u64>,
+    /// `/healthz`, `/readyz` and `/metrics` are served on an address of their own and not beside the API.
+    pub operations_apart: bool,
 }
 
 impl Default for Settings {
@@ -35,6 +40,8 @@ impl Default for Settings {
             retention: 30 * DAY,
             purge_wait: 14 * DAY,
             access_token_life: Duration::from_secs(8 * 3600),
+            disk_bytes_max: None,
+            operations_apart: false,
         }
     }
 }
