@@ -1,0 +1,132 @@
+//! One token request over the wire.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use countersign_core::{
+    Secret, Timestamp,
+    address::check_target_url,
+    auth::{
+        CachedToken, ClientAuthentication, OAuthConnection, TokenAnswer, assertion_claims, parse_token_answer,
+        token_answer::TOKEN_ANSWER_BYTES_MAX, token_request,
+    },
+};
+use http::HeaderMap;
+use lru::LruCache;
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{assertion::sign, failure::TokenFailureCause};
+use crate::{
+    answer::BodyEnd,
+    client::Egress,
+    failure::{FailureCause, RequestFault, SendFailure},
+    request::{Limits, Purpose, Request, Target},
+    tls::TlsProfile,
+};
+
+/// Authorization servers whose requests are counted.
+const SERVERS_MAX: usize = 4_096;
+
+/// Makes token requests.
+pub(super) struct Exchange {
+    egress: Egress,
+    limits: Limits,
+    per_server: usize,
+    servers: Mutex<LruCache<String, Arc<Semaphore>>>,
+}
+
+impl Exchange {
+    pub(super) fn new(egress: Egress) -> Self {
+        let settings = egress.settings();
+        let limits = Limits {
+            total_timeout: settings.token_timeout,
+            first_byte_timeout: None,
+            body_timeout: settings.token_timeout,
+            answer_kept_bytes: TOKEN_ANSWER_BYTES_MAX,
+        };
+        let per_server = settings.token_requests_per_server.clamp(1, Semaphore::MAX_PERMITS);
+        let servers = Mutex::new(LruCache::new(NonZeroUsize::new(SERVERS_MAX).unwrap_or(NonZeroUsize::MIN)));
+        Self { egress, limits, per_server, servers }
+    }
+
+    /// Asks once.
+    pub(super) async fn ask(
+        &self,
+        connection: &OAuthConnection,
+        profile: &Arc<TlsProfile>,
+        now: Timestamp,
+    ) -> Result<CachedToken, TokenFailureCause> {
+        // The installation's policy may have changed since the connection was saved.
+        let url = check_target_url(&connection.token_url, self.egress.token_policy()).map_err(TokenFailureCause::Url)?;
+        let unsendable = || TokenFailureCause::Unreachable(SendFailure::before_connection(FailureCause::Request(RequestFault::Unsendable)));
+        let target = Target::try_new(&url).map_err(|_| unsendable())?;
+
+        let server = self.server(target.origin());
+        let _permit = timeout(self.limits.total_timeout, server.acquire())
+            .await
+            .map_err(|_| TokenFailureCause::Busy)?
+            .map_err(|_| TokenFailureCause::Busy)?;
+
+        // Signed as late as possible, and anew for every request: servers refuse an assertion that they have seen.
+        let assertion = assertion(connection, now)?;
+        let form = token_request(connection, assertion.as_ref()).map_err(TokenFailureCause::Connection)?;
+        let request = Request {
+            target,
+            headers: form.headers.into_iter().collect::<HeaderMap>(),
+            payload: Bytes::copy_from_slice(form.body.expose_secret().as_bytes()).into(),
+            profile: Arc::clone(profile),
+            limits: Some(self.limits),
+            purpose: Purpose::Token,
+        };
+        let answer = self.egress.send(request).await.map_err(TokenFailureCause::Unreachable)?;
+        let facts = TokenAnswer {
+            status: answer.status,
+            content_type: answer.content_type(),
+            body: &answer.body_head,
+            complete: answer.body_end == BodyEnd::Complete,
+        };
+        if matches!(answer.body_end, BodyEnd::TimedOut | BodyEnd::Broken) && (200..300).contains(&answer.status) {
+            // Half an answer is no answer; that it was meant to hold a token does not help.
+            let failure = SendFailure { cause: FailureCause::Closed, remote: Some(answer.remote), reused: answer.reused };
+            return Err(TokenFailureCause::Unreachable(failure));
+        }
+        parse_token_answer(connection, &facts, now, chance()).map_err(TokenFailureCause::Refused)
+    }
+
+    fn server(&self, origin: String) -> Arc<Semaphore> {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(servers.get_or_insert(origin, || Arc::new(Semaphore::new(self.per_server))))
+    }
+}
+
+fn assertion(connection: &OAuthConnection, now: Timestamp) -> Result<Option<Secret>, TokenFailureCause> {
+    let Some(claims) = assertion_claims(connection, now, fresh_id()) else { return Ok(None) };
+    match connection.effective_authentication().map_err(TokenFailureCause::Connection)? {
+        ClientAuthentication::PrivateKeyJwt(key) => sign(key, &claims).map(Some).map_err(TokenFailureCause::Key),
+        _ => Ok(None),
+    }
+}
+
+/// 128 random bits in hexadecimal.
+fn fresh_id() -> String {
+    let (high, low) = (random(), random());
+    format!("{high:016x}{low:016x}")
+}
+
+/// A chance in `[0, 1)`.
+pub(super) fn chance() -> f64 {
+    let bits = u32::try_from(random() >> 32).unwrap_or(0);
+    f64::from(bits) / (f64::from(u32::MAX) + 1.0)
+}
+
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_else(|error| {
+        // Only ids and pauses depend on it here, and these still differ from one moment to the next.
+        tracing::error!(%error, "the operating system gives no random bytes");
+        u64::try_from(Duration::as_nanos(&std::time::UNIX_EPOCH.elapsed().unwrap_or_default()) & u128::from(u64::MAX)).unwrap_or(0)
+    })
+}
