@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AccountId, DeliveryId, EnvelopeId, EventId, Incarnation, ListenerId, SubscriptionId},
-    subscription::MessageShape,
+    shape::MessageShape,
     time::Timestamp,
 };
 

@@ -31,7 +31,7 @@ pub struct NotAnId {
 /// Hands out ids for one node. The caller passes the time; the source never goes back, even when the clock does.
 #[derive(Debug)]
 pub struct IdSource {
-    node: u64,
+    node: AtomicU64,
     /// The last `milliseconds << SEQUENCE_BITS | sequence` handed out.
     last: AtomicU64,
 }
@@ -40,7 +40,15 @@ impl IdSource {
     /// A source for `node`, 0 to 1023; higher numbers wrap.
     #[must_use]
     pub fn new(node: u16) -> Self {
-        Self { node: u64::from(node) & ((1 << NODE_BITS) - 1), last: AtomicU64::new(0) }
+        let source = Self { node: AtomicU64::new(0), last: AtomicU64::new(0) };
+        source.renumber(node);
+        source
+    }
+
+    /// From now on ids are made for `node`: the store gives a node its number when it registers, and another one when it had to
+    /// register again.
+    pub fn renumber(&self, node: u16) {
+        self.node.store(u64::from(node) & ((1 << NODE_BITS) - 1), Ordering::Relaxed);
     }
 
     /// The next raw id at `now`. More than 4,096 within one millisecond borrow from the next one.
@@ -51,7 +59,7 @@ impl IdSource {
         let next = step(last);
         let sequence = next & ((1 << SEQUENCE_BITS) - 1);
         let millis = next >> SEQUENCE_BITS;
-        millis << (NODE_BITS + SEQUENCE_BITS) | self.node << SEQUENCE_BITS | sequence
+        millis << (NODE_BITS + SEQUENCE_BITS) | self.node.load(Ordering::Relaxed) << SEQUENCE_BITS | sequence
     }
 }
 

@@ -16,6 +16,7 @@ pub mod matching;
 pub mod outcome;
 pub mod retry;
 pub mod secret;
+pub mod shape;
 pub mod subscription;
 pub mod template;
 pub mod time;

@@ -15,6 +15,8 @@ use crate::{
     time::Timestamp,
 };
 
+pub use crate::shape::MessageShape;
+
 /// What a subscription hears of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,45 +56,6 @@ pub enum Users {
     Only(BTreeSet<UserId>),
     /// All but these (Connect: `allUsersExcept`).
     AllExcept(BTreeSet<UserId>),
-}
-
-/// The form of the body.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageShape {
-    /// One JSON message per event (Connect: `deliveryMode` SIM, `restv2.1`).
-    JsonSim,
-    /// One JSON message per change, the envelope at the top (Connect: aggregate, `restv2.1`).
-    JsonAggregate,
-    /// One XML message per change (Connect: aggregate without a version).
-    XmlAggregate,
-    /// One XML message per event (deprecated by Connect).
-    XmlSim,
-}
-
-impl MessageShape {
-    /// One message for all events of a change, showing the state committed there.
-    #[must_use]
-    pub fn aggregates(self) -> bool {
-        matches!(self, Self::JsonAggregate | Self::XmlAggregate)
-    }
-
-    /// The number stored in a delivery's row; never reused.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Self::JsonSim => 1,
-            Self::JsonAggregate => 2,
-            Self::XmlAggregate => 3,
-            Self::XmlSim => 4,
-        }
-    }
-
-    /// The shape of a stored number; `None` when a newer version wrote it.
-    #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        [Self::JsonSim, Self::JsonAggregate, Self::XmlAggregate, Self::XmlSim].into_iter().find(|shape| shape.code() == code)
-    }
 }
 
 /// What a message carries beyond the bare event (Connect: `eventData.includeData` and the `include*` switches).

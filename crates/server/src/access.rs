@@ -3,32 +3,18 @@
 //! A route names what it needs in its type: [`Caller<Reads>`], [`Caller<Writes>`] or [`Caller<Administers>`]. The account in the path
 //! must be the token's own; any other answers 404, so that ids of other accounts cannot be told from ids that do not exist.
 
-use std::{
-    collections::HashMap,
-    marker::PhantomData,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
 use axum::extract::{FromRequestParts, Path};
 use countersign_core::{
-    Timestamp,
     account::{ApiToken, Right},
     config::AccountConfig,
     id::{AccountGuid, AccountId, UserId},
 };
-use countersign_store::{Store, StoreError, objects::StoredToken};
 use http::{HeaderMap, header, request::Parts};
-use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use crate::{App, failure::Failure};
-
-/// How long a token is trusted without asking the store again; a token revoked on another node works so long at most.
-const TOKEN_TRUST: Duration = Duration::from_secs(2);
-/// Tokens remembered; the least recently used goes first.
-const TOKENS_MAX: usize = 10_000;
 
 /// The right a route needs.
 pub trait Needs: Send + Sync + 'static {
@@ -140,40 +126,4 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         None => value,
     };
     (!token.is_empty()).then_some(token)
-}
-
-/// Tokens seen lately.
-#[derive(Debug)]
-pub struct TokenCache(Mutex<Seen>);
-
-/// By hash: when the store was asked, and what it said.
-type Seen = LruCache<[u8; 32], (Timestamp, Option<ApiToken>)>;
-
-impl Default for TokenCache {
-    fn default() -> Self {
-        Self(Mutex::new(LruCache::new(NonZeroUsize::new(TOKENS_MAX).expect("not zero"))))
-    }
-}
-
-impl TokenCache {
-    async fn find(&self, store: &dyn Store, sha256: [u8; 32], now: Timestamp) -> Result<Option<ApiToken>, StoreError> {
-        if let Some((at, token)) = self.lock().get(&sha256)
-            && now.since(*at) < TOKEN_TRUST
-            && now >= *at
-        {
-            return Ok(token.clone());
-        }
-        let found = store.token(sha256).await?.map(|StoredToken { token, .. }| token);
-        self.lock().put(sha256, (now, found.clone()));
-        Ok(found)
-    }
-
-    /// Forgets everything, after a token was made or revoked through this process.
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

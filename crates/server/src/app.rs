@@ -17,7 +17,7 @@ use countersign_store::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{access::TokenCache, clock::Clock, metrics::Metrics, settings::Settings};
+use crate::{clock::Clock, metrics::Metrics, settings::Settings, token_cache::TokenCache};
 
 /// What every handler shares. Made once per process.
 pub struct App {

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod restapi;
 pub mod router;
 pub mod settings;
+pub mod token_cache;
 pub mod token_text;
 
 pub use app::App;

@@ -6,7 +6,9 @@ use countersign_core::{
     id::{AccountId, EnvelopeId, UserId},
 };
 
-use crate::record::EnvelopeVersion;
+/// The version of a stored envelope; rises by one with every change.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EnvelopeVersion(pub i64);
 
 /// A stored envelope.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -11,9 +11,7 @@ use countersign_core::{
 
 use crate::{envelopes::EnvelopeRow, objects::Object, timer::NewTimer};
 
-/// The version of a stored envelope; rises by one with every change.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct EnvelopeVersion(pub i64);
+pub use crate::envelopes::EnvelopeVersion;
 
 /// The new state of an envelope.
 #[derive(Clone, Debug)]

@@ -1,0 +1,56 @@
+//! API tokens seen lately, so that the hot path need not ask the store for each request.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use countersign_core::{Timestamp, account::ApiToken};
+use countersign_store::{Store, StoreError, objects::StoredToken};
+use lru::LruCache;
+
+/// How long a token is trusted without asking the store again; a token revoked on another node works so long at most.
+const TOKEN_TRUST: Duration = Duration::from_secs(2);
+/// Tokens remembered; the least recently used goes first.
+const TOKENS_MAX: usize = 10_000;
+
+/// Tokens seen lately.
+#[derive(Debug)]
+pub struct TokenCache(Mutex<Seen>);
+
+/// By hash: when the store was asked, and what it said.
+type Seen = LruCache<[u8; 32], (Timestamp, Option<ApiToken>)>;
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(NonZeroUsize::new(TOKENS_MAX).expect("not zero"))))
+    }
+}
+
+impl TokenCache {
+    /// The token of a hash, from here or from the store.
+    ///
+    /// # Errors
+    /// The store's, when it had to be asked.
+    pub(crate) async fn find(&self, store: &dyn Store, sha256: [u8; 32], now: Timestamp) -> Result<Option<ApiToken>, StoreError> {
+        if let Some((at, token)) = self.lock().get(&sha256)
+            && now.since(*at) < TOKEN_TRUST
+            && now >= *at
+        {
+            return Ok(token.clone());
+        }
+        let found = store.token(sha256).await?.map(|StoredToken { token, .. }| token);
+        self.lock().put(sha256, (now, found.clone()));
+        Ok(found)
+    }
+
+    /// Forgets everything, after a token was made or revoked through this process.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
