@@ -11,14 +11,14 @@ use axum::{
 use http::{StatusCode, header};
 use serde_json::json;
 
-use crate::{App, metrics};
+use crate::App;
 
 /// A store that has not answered by then is not ready; load balancers ask every few seconds.
 const STORE_ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// `/healthz`, `/readyz` and `/metrics`: for the main address, or for one of their own.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics::metrics))
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
 }
 
 /// The process answers at all; nothing else is looked at, so that a sick store does not get the process killed.
@@ -45,4 +45,10 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 fn answer(status: StatusCode, words: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], json!({"status": words}).to_string())
         .into_response()
+}
+
+/// `GET /metrics`.
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let text = app.metrics.scrape(&*app.store, app.is_storage_full(), app.now()).await;
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

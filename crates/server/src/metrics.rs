@@ -3,27 +3,21 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
-};
 use countersign_core::Timestamp;
 use countersign_store::{
-    StoreError,
+    Store, StoreError,
     query::{Backlog, Health},
 };
-use http::{StatusCode, header};
+use http::StatusCode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::{Registry, Unit},
 };
-
-use crate::App;
 
 /// How old figures read from the store may be: a scraper in a loop costs no more than this.
 const STORE_FIGURES_AGE_MAX: Duration = Duration::from_secs(5);
@@ -147,9 +141,9 @@ impl Metrics {
     }
 
     /// The text of `/metrics`.
-    async fn scrape(&self, app: &App) -> String {
-        self.read_store(app).await;
-        self.storage_full.set(i64::from(app.is_storage_full()));
+    pub(crate) async fn scrape(&self, store: &dyn Store, storage_full: bool, now: Timestamp) -> String {
+        self.read_store(store, now).await;
+        self.storage_full.set(i64::from(storage_full));
         let mut text = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing into a string fails only when an encoder does, which leaves the text cut; a scraper refuses it for want of its end mark.
@@ -157,14 +151,13 @@ impl Metrics {
         text
     }
 
-    async fn read_store(&self, app: &App) {
+    async fn read_store(&self, store: &dyn Store, now: Timestamp) {
         let mut read_at = self.store_read_at.lock().await;
-        let now = app.now();
         if read_at.is_some_and(|at| now >= at && now.since(at) < STORE_FIGURES_AGE_MAX) {
             return;
         }
         *read_at = Some(now);
-        match figures(app).await {
+        match figures(store).await {
             Ok((backlog, health)) => {
                 for (state, count) in
                     [("waiting", backlog.waiting), ("held", backlog.held), ("leased", backlog.leased), ("parked", backlog.parked)]
@@ -187,8 +180,8 @@ impl Metrics {
     }
 }
 
-async fn figures(app: &App) -> Result<(Backlog, Health), StoreError> {
-    Ok((app.store.backlog(None, None).await?, app.store.health().await?))
+async fn figures(store: &dyn Store) -> Result<(Backlog, Health), StoreError> {
+    Ok((store.backlog(None, None).await?, store.health().await?))
 }
 
 fn whole(count: u64) -> i64 {
@@ -203,10 +196,4 @@ fn status_class(status: StatusCode) -> &'static str {
         400..=499 => "4xx",
         _ => "5xx",
     }
-}
-
-/// `GET /metrics`.
-pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let text = app.metrics.scrape(&app).await;
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
