@@ -1,2 +1,47 @@
-//! The binary.
-fn main() {}
+//! The `countersign` binary: one verb, one file in `commands`.
+
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sign, deliver, receive and verify Docusign Connect webhooks.
+///
+/// Countersign speaks the wire of Docusign Connect; it is not affiliated with Docusign.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, propagate_version = true, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write shell completions to stdout
+    Completions(commands::completions::Completions),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("countersign: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.verb {
+            Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            // One line: the causes follow each other after colons.
+            eprintln!("countersign: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
