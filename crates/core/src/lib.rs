@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod listener;
 pub mod matching;
+pub mod message;
 pub mod outcome;
 pub mod retry;
 pub mod secret;
