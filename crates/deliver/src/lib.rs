@@ -8,14 +8,19 @@ use std::sync::Arc;
 
 use countersign_core::Timestamp;
 
+pub mod attempt;
+mod body;
 pub mod execute;
+mod holds;
 pub mod lane;
 pub mod lanes;
 pub mod node;
 pub mod pace;
 
+pub mod route;
 pub mod settings;
 pub mod settlement;
+mod standing;
 pub mod worker;
 
 pub use settings::Settings;

@@ -27,7 +27,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Clock, Dice,
+    attempt::Attempts,
     execute::{Execute, Executed},
+    holds,
     lane::{Item, Lane, Turn, ids},
     lanes::{LaneHandOver, Lanes, Start},
     node::Life,
@@ -121,6 +123,12 @@ impl Worker {
             Life::begin(store, name, &settings, clock, dice, core.retired.clone(), move |life| for_lanes.open_for(life)).await?;
         let claims = tokio::spawn(Arc::clone(&core).claim_until_stopped(life.clone()));
         Ok(Self { core, claims, life, life_task, settler_task })
+    }
+
+    /// Lets held deliveries go when what held them is over, until shutdown.
+    pub fn watch_holds(&self, attempts: Arc<Attempts>) {
+        let core = &self.core;
+        core.runners.spawn(holds::watch(attempts, Arc::clone(&core.lanes), core.stopping.clone()));
     }
 
     /// The way in for the server.

@@ -1,0 +1,390 @@
+//! One attempt: prepare, send, and say what it came to.
+//!
+//! The subscription, its keys and its credentials are those of now, so that a fix rescues the backlog; the form of the body and
+//! `generatedDateTime` are those of when the delivery was recorded. Nothing is ever sent without the token that was asked for.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_core::{
+    Timestamp,
+    delivery::Hold,
+    id::{AttemptId, IdSource},
+    outcome::{FailureKind, Outcome, parse_retry_after},
+};
+use countersign_egress::{Answer, Egress, Purpose, Renewal, Request, SendFailure, Token, TokenSource};
+use countersign_signature::{Signer, standard_webhooks};
+use countersign_store::{
+    Store,
+    cache::ConfigCache,
+    settle::{AttemptRow, Exchange},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Clock,
+    body::{self, Body, NoBody},
+    execute::{Execute, Executed},
+    lane::Item,
+    route::{Route, Routes},
+    settings::Settings,
+    standing::Standing,
+};
+
+/// Headers of an answer kept in the log, and how much of each, in bytes.
+const ANSWER_HEADERS_KEPT: usize = 32;
+const ANSWER_HEADER_BYTES_KEPT: usize = 512;
+/// Error text kept in the log, in characters.
+const ERROR_CHARS_MAX: usize = 500;
+
+/// Makes attempts over the network.
+#[derive(Debug)]
+pub struct Attempts {
+    /// What they need.
+    parts: Parts,
+    routes: Routes,
+    standing: Standing,
+}
+
+/// What attempts need.
+pub struct Parts {
+    /// For documents.
+    pub store: Arc<dyn Store>,
+    /// Subscriptions and credentials as of now.
+    pub configs: Arc<ConfigCache>,
+    /// The only way out.
+    pub egress: Egress,
+    /// Bearer tokens.
+    pub tokens: TokenSource,
+    /// For attempt ids.
+    pub ids: Arc<IdSource>,
+    /// The time.
+    pub clock: Clock,
+    /// Settings.
+    pub settings: Settings,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+/// A request ready to be sent, but for its `Authorization`.
+struct Prepared {
+    route: Arc<Route>,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Attempts {
+    /// With everything they need.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let routes = Routes::new(parts.settings.clone());
+        Self { parts, routes, standing: Standing::default() }
+    }
+
+    /// The routes, for whoever looks after held deliveries.
+    #[must_use]
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// What attempts need.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    async fn attempt(&self, item: &Item, stop: &CancellationToken) -> Executed {
+        let parts = &self.parts;
+        let delivery = &item.delivery;
+        let started_at = (parts.clock)();
+        let (config, subscription) = match parts.configs.subscription(delivery.account, delivery.subscription).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Executed::Unwanted,
+            Err(error) => {
+                tracing::error!(%error, delivery.id = %delivery.id, "the subscription cannot be read");
+                return Executed::NotNow;
+            }
+        };
+        let integrator = match subscription.proofs.integrator {
+            None => Arc::clone(&config),
+            Some(account) => match parts.configs.account(account).await {
+                Ok(Some(integrator)) => integrator,
+                Ok(None) => Arc::clone(&config),
+                Err(_) => return Executed::NotNow,
+            },
+        };
+        let id = AttemptId::from_raw(parts.ids.next(started_at));
+        let mut log = AttemptLog::begin(id, delivery.retry_count, subscription.url.as_str(), started_at);
+        let route = match self.routes.route(&config, &integrator, &subscription) {
+            Ok(route) => route,
+            Err(misconfigured) => {
+                let policy = countersign_core::retry::RetryPolicy {
+                    profile: subscription.pace.retry.clone().unwrap_or_else(|| parts.settings.retry.clone()),
+                    park_at_first_failure: false,
+                };
+                let outcome = Outcome::from_failure(FailureKind::Misconfigured);
+                let attempt = log.end(&outcome, Some(misconfigured.to_string()), (parts.clock)());
+                return Executed::Attempted { attempt: Some(attempt), outcome, policy };
+            }
+        };
+        let policy = route.policy.clone();
+        if let Some(hold) = subscription.hold() {
+            return Executed::Attempted { attempt: None, outcome: Outcome::Held(hold), policy };
+        }
+        let body = match body::render(&*parts.store, item, &config, &subscription, parts.settings.message_bytes_max).await {
+            Ok(body) => body,
+            Err(NoBody::Store(error)) => {
+                tracing::error!(%error, delivery.id = %delivery.id, "the message cannot be made now");
+                return Executed::NotNow;
+            }
+            Err(NoBody::Never(why)) => {
+                let outcome = Outcome::from_failure(FailureKind::Unrenderable);
+                let attempt = log.end(&outcome, Some(why), (parts.clock)());
+                return Executed::Attempted { attempt: Some(attempt), outcome, policy };
+            }
+        };
+        let token = match &route.bound {
+            None => None,
+            Some(bound) => match parts.tokens.token(bound).await {
+                Ok(token) => Some(token),
+                Err(failure) => {
+                    tracing::info!(delivery.id = %delivery.id, %failure, "held: there is no token");
+                    return Executed::Attempted { attempt: None, outcome: Outcome::Held(Hold::NoToken), policy };
+                }
+            },
+        };
+        log.phase("token", started_at, (parts.clock)(), token.is_some());
+        let headers = match headers(&route, item, id, &body, (parts.clock)()) {
+            Ok(headers) => headers,
+            Err(why) => {
+                let outcome = Outcome::from_failure(FailureKind::Misconfigured);
+                let attempt = log.end(&outcome, Some(why), (parts.clock)());
+                return Executed::Attempted { attempt: Some(attempt), outcome, policy };
+            }
+        };
+        let prepared = Prepared { route, headers, body };
+        let (outcome, attempt) = self.exchange(prepared, token, log, stop).await;
+        let disable_after = parts.settings.disable_after;
+        self.standing.learn(&parts.store, &parts.configs, &subscription, &outcome, disable_after, (parts.clock)()).await;
+        Executed::Attempted { attempt: Some(attempt), outcome, policy }
+    }
+
+    /// Sends, and once more with a fresh token when the listener refused the one it got.
+    async fn exchange(
+        &self,
+        prepared: Prepared,
+        token: Option<Token>,
+        mut log: AttemptLog,
+        stop: &CancellationToken,
+    ) -> (Outcome, Box<AttemptRow>) {
+        let mut sent = self.send(&prepared, token.as_ref(), &mut log, stop).await;
+        if let (Some(Ok(answer)), Some(token), Some(bound)) = (&sent, &token, &prepared.route.bound)
+            && bound.connection().calls_for_renewal(answer.status)
+        {
+            match self.parts.tokens.renew(bound, token).await {
+                Ok(Renewal::Token(fresh)) => sent = self.send(&prepared, Some(&fresh), &mut log, stop).await,
+                // The refusal stands as this attempt's outcome; the next attempt asks the token source again.
+                Ok(Renewal::TooSoon) => {}
+                Err(failure) => tracing::info!(%failure, "no token in place of the one that the listener refused"),
+            }
+        }
+        let now = (self.parts.clock)();
+        match sent {
+            None => (Outcome::Interrupted, log.end(&Outcome::Interrupted, Some("cut off by a shutdown".to_owned()), now)),
+            Some(Ok(answer)) => {
+                let retry_after = answer.retry_after().and_then(|value| parse_retry_after(value, now));
+                let outcome = Outcome::from_response(answer.status, retry_after);
+                let error = (!matches!(outcome, Outcome::Accepted { .. })).then(|| format!("the listener answered {}", answer.status));
+                log.answered(&answer);
+                (outcome, log.end(&outcome, error, now))
+            }
+            Some(Err(failure)) => {
+                let outcome = Outcome::from_failure(failure.kind());
+                log.row.exchange.remote = failure.remote.map(|remote| remote.to_string());
+                (outcome, log.end(&outcome, Some(failure.to_string()), now))
+            }
+        }
+    }
+
+    /// One exchange; `None` when it was cut off by a shutdown.
+    async fn send(
+        &self,
+        prepared: &Prepared,
+        token: Option<&Token>,
+        log: &mut AttemptLog,
+        stop: &CancellationToken,
+    ) -> Option<Result<Answer, SendFailure>> {
+        let mut headers = prepared.headers.clone();
+        if let Some(token) = token {
+            headers.insert(header::AUTHORIZATION, token.header());
+        }
+        log.sending(&headers, &prepared.body);
+        let route = &prepared.route;
+        let request = Request {
+            target: route.target.clone(),
+            headers,
+            payload: prepared.body.segments.clone().into(),
+            profile: Arc::clone(&route.profile),
+            limits: Some(route.limits),
+            purpose: Purpose::Message,
+        };
+        tokio::select! {
+            biased;
+            sent = self.parts.egress.send(request) => Some(sent),
+            () = stop.cancelled() => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Execute for Attempts {
+    async fn execute(&self, item: &Item, stop: &CancellationToken) -> Executed {
+        self.attempt(item, stop).await
+    }
+}
+
+/// Everything but `Authorization`.
+fn headers(route: &Route, item: &Item, id: AttemptId, body: &Body, now: Timestamp) -> Result<HeaderMap, String> {
+    let delivery = &item.delivery;
+    let mut headers = route.headers.clone();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body.content_type));
+    let value = |text: String| HeaderValue::from_maybe_shared(Bytes::from(text)).map_err(|e| e.to_string());
+    headers.insert(HeaderName::from_static("x-countersign-delivery"), value(delivery.id.to_string())?);
+    headers.insert(HeaderName::from_static("x-countersign-attempt"), value(id.to_string())?);
+    if let Some(original) = delivery.replay_of {
+        headers.insert(HeaderName::from_static("x-countersign-replay-of"), value(original.to_string())?);
+    }
+    if !route.hmac_keys.is_empty() {
+        let mut signer = Signer::new(&route.hmac_keys);
+        for segment in &body.segments {
+            signer.update(segment);
+        }
+        for (name, signature) in signer.finish().iter() {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
+            headers.insert(name, HeaderValue::from_str(signature).map_err(|e| e.to_string())?);
+        }
+    }
+    if !route.standard_keys.is_empty() {
+        let signed = standard_webhooks::sign(&route.standard_keys, &delivery.id.to_string(), now.as_secs(), &body.whole())
+            .map_err(|e| e.to_string())?;
+        for (name, text) in signed.iter() {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
+            headers.insert(name, HeaderValue::from_str(text).map_err(|e| e.to_string())?);
+        }
+    }
+    Ok(headers)
+}
+
+/// The attempt's row as it grows.
+struct AttemptLog {
+    row: Box<AttemptRow>,
+}
+
+impl AttemptLog {
+    fn begin(id: AttemptId, retry_count: u32, url: &str, started_at: Timestamp) -> Self {
+        Self {
+            row: Box::new(AttemptRow {
+                id,
+                started_at,
+                elapsed_us: 0,
+                retry_count,
+                class: String::new(),
+                status: None,
+                error: None,
+                counted: true,
+                exchange: Exchange { url: url.to_owned(), ..Exchange::default() },
+                answer_head: Bytes::new(),
+            }),
+        }
+    }
+
+    fn phase(&mut self, name: &str, from: Timestamp, to: Timestamp, took_place: bool) {
+        if took_place {
+            self.row.exchange.phases_us.push((name.to_owned(), whole_micros(to.since(from))));
+        }
+    }
+
+    fn sending(&mut self, headers: &HeaderMap, body: &Body) {
+        let exchange = &mut self.row.exchange;
+        exchange.request_headers = headers.iter().map(|(name, value)| (name.as_str().to_owned(), shown(name, value))).collect();
+        exchange.body_sha256 = hex(&body.segments.iter().fold(Sha256::new(), |hash, segment| hash.chain_update(segment)).finalize());
+        exchange.body_bytes = body.len() as u64;
+    }
+
+    fn answered(&mut self, answer: &Answer) {
+        let row = &mut self.row;
+        row.status = Some(answer.status);
+        row.answer_head = answer.body_head.clone();
+        let exchange = &mut row.exchange;
+        exchange.answer_headers = answer
+            .headers
+            .iter()
+            .take(ANSWER_HEADERS_KEPT)
+            .map(|(name, value)| {
+                let kept = &value.as_bytes()[..value.len().min(ANSWER_HEADER_BYTES_KEPT)];
+                (name.as_str().to_owned(), String::from_utf8_lossy(kept).into_owned())
+            })
+            .collect();
+        exchange.answer_truncated = answer.truncated;
+        exchange.remote = Some(answer.remote.to_string());
+        let timings = &answer.timings;
+        for (name, took) in
+            [("dns", timings.dns), ("connect", timings.connect), ("tls", timings.tls), ("first_byte", Some(timings.first_byte))]
+        {
+            if let Some(took) = took {
+                exchange.phases_us.push((name.to_owned(), whole_micros(took)));
+            }
+        }
+    }
+
+    fn end(mut self, outcome: &Outcome, error: Option<String>, now: Timestamp) -> Box<AttemptRow> {
+        let row = &mut self.row;
+        row.elapsed_us = whole_micros(now.since(row.started_at));
+        outcome.class().clone_into(&mut row.class);
+        row.error = error.map(|text| text.chars().take(ERROR_CHARS_MAX).collect());
+        row.counted = !matches!(outcome, Outcome::Held(_) | Outcome::Interrupted);
+        self.row
+    }
+}
+
+fn whole_micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A header's value for the log; of credentials the scheme alone.
+fn shown(name: &HeaderName, value: &HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    if name == header::AUTHORIZATION || value.is_sensitive() {
+        let scheme = text.split(' ').next().filter(|scheme| scheme.len() < 16 && scheme.len() < text.len()).unwrap_or_default();
+        return format!("{scheme} ********").trim_start().to_owned();
+    }
+    text.into_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+        text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_shown_by_their_scheme_alone() {
+        let value = HeaderValue::from_static("Bearer abc.def.ghi");
+        assert_eq!(shown(&header::AUTHORIZATION, &value), "Bearer ********");
+        assert_eq!(shown(&header::AUTHORIZATION, &HeaderValue::from_static("averyveryverylongtoken")), "********");
+        assert_eq!(shown(&header::CONTENT_TYPE, &HeaderValue::from_static("text/xml")), "text/xml");
+    }
+}
