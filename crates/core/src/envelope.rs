@@ -35,6 +35,7 @@ mod recipient;
 mod refusal;
 mod routing;
 mod schedule;
+mod soundness;
 mod state;
 mod status;
 mod tab;
@@ -46,7 +47,6 @@ pub use change::EnvelopeEvent;
 pub use custom_field::{CustomField, CustomFieldKind};
 pub use disposal::{EXPIRED_REASON, VOID_REASON_CHARS_MAX};
 pub use document::{Attachment, Content, ContentHash, Document, DocumentField, NotAContentHash, PageSize, Renderings};
-pub use edit::{BLURB_CHARS_MAX, DOCUMENTS_MAX, FIELDS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX, TABS_MAX, TEXT_CHARS_MAX};
 pub use form_data::{FormData, FormItem, RecipientForm};
 pub use lock::{LOCK_SECONDS_MAX, Lock};
 pub use new::NewEnvelope;
@@ -55,6 +55,9 @@ pub use purge::{PURGE_DELAY, Purge, PurgeScope};
 pub use recipient::{CreationReason, Person, Recipient, RecipientKind, RecipientStatus};
 pub use refusal::{Missing, Refused, Verb};
 pub use schedule::TimerKind;
+pub use soundness::{
+    BLURB_CHARS_MAX, DOCUMENTS_MAX, FIELDS_MAX, ID_CHARS_MAX, RECIPIENTS_MAX, SUBJECT_CHARS_MAX, TABS_MAX, TEXT_CHARS_MAX, VALUE_CHARS_MAX,
+};
 pub use state::{AppliedTemplate, BlindCopy, EmailSettings, Envelope, EnvelopeDates, Folder, Sender};
 pub use status::EnvelopeStatus;
 pub use tab::{BadTabValue, Signing, Tab, TabChoice, TabKind};
@@ -102,7 +105,7 @@ impl Envelope {
             audit: AuditTrail::default(),
             extra: new.extra,
         };
-        edit::check(&envelope)?;
+        soundness::check(&envelope)?;
         let mut change = Change::new(envelope, by, now);
         change.audit("Registered", "The envelope was created.".to_owned());
         if start == Start::Draft || !change.envelope.templates.is_empty() {

@@ -10,25 +10,11 @@ use super::{
     recipient::{Recipient, RecipientKind, RecipientStatus},
     refusal::{Missing, Refused, Verb},
     routing,
+    soundness::check,
     state::Envelope,
     status::EnvelopeStatus,
     tab::Tab,
 };
-
-/// The most recipients on one envelope. Every snapshot carries all of them.
-pub const RECIPIENTS_MAX: usize = 500;
-/// The most documents in one envelope.
-pub const DOCUMENTS_MAX: usize = 500;
-/// The most tabs of one recipient.
-pub const TABS_MAX: usize = 2_000;
-/// The most custom fields, attachments or templates of one envelope.
-pub const FIELDS_MAX: usize = 500;
-/// The longest subject, in characters (Connect: `emailSubject`).
-pub const SUBJECT_CHARS_MAX: usize = 100;
-/// The longest text of the mails, in characters (Connect: `emailBlurb`).
-pub const BLURB_CHARS_MAX: usize = 10_000;
-/// The longest name, address, label or note, in characters.
-pub const TEXT_CHARS_MAX: usize = 1_000;
 
 /// Makes these changes, all or none.
 pub(super) fn edit(change: &mut Change, edits: Vec<Edit>) -> Result<(), Refused> {
@@ -155,51 +141,6 @@ fn check_unsigned(envelope: &Envelope) -> Result<(), Refused> {
     signed.map_or(Ok(()), |r| Err(Refused::AlreadySigned(r.id.clone())))
 }
 
-/// What holds for every envelope, drafts included.
-pub(super) fn check(envelope: &Envelope) -> Result<(), Refused> {
-    check_count("recipients", envelope.recipients.len(), RECIPIENTS_MAX)?;
-    check_count("documents", envelope.documents.len(), DOCUMENTS_MAX)?;
-    check_count("custom fields", envelope.custom_fields.len(), FIELDS_MAX)?;
-    check_count("attachments", envelope.attachments.len(), FIELDS_MAX)?;
-    check_count("templates", envelope.templates.len(), FIELDS_MAX)?;
-    check_length("the subject", &envelope.subject, SUBJECT_CHARS_MAX)?;
-    check_length("the email text", &envelope.blurb, BLURB_CHARS_MAX)?;
-    check_unique("recipient", envelope.recipients.iter().map(|r| r.id.as_str()))?;
-    check_unique("document", envelope.documents.iter().map(|d| d.id.as_str()))?;
-    check_unique("custom field", envelope.custom_fields.iter().map(|f| f.id.as_str()))?;
-    check_unique("attachment", envelope.attachments.iter().map(|a| a.id.as_str()))?;
-    if !envelope.notification.is_sound() {
-        return Err(Refused::BadNotification);
-    }
-    envelope.recipients.iter().try_for_each(check_recipient)
-}
-
-fn check_recipient(recipient: &Recipient) -> Result<(), Refused> {
-    check_count("tabs of one recipient", recipient.tabs.len(), TABS_MAX)?;
-    check_length("a recipient's name", &recipient.person.name, TEXT_CHARS_MAX)?;
-    check_length("a recipient's email address", &recipient.person.email, TEXT_CHARS_MAX)?;
-    check_length("a recipient's note", recipient.note.as_deref().unwrap_or(""), TEXT_CHARS_MAX)?;
-    check_length("a recipient's client user id", recipient.client_user_id.as_deref().unwrap_or(""), TEXT_CHARS_MAX)?;
-    if recipient.order == 0 {
-        return Err(Refused::BadOrder(recipient.id.clone()));
-    }
-    check_email(&recipient.id, &recipient.person.email)?;
-    check_email(&recipient.id, recipient.host.as_ref().map_or("", |host| &host.email))
-}
-
-/// Something on both sides of one `@` and neither blank nor control characters. Whether mail arrives there is
-/// found out by sending it; whatever is checked beyond this refuses addresses that exist.
-fn check_email(recipient: &str, email: &str) -> Result<(), Refused> {
-    let looks_right = match email.split_once('@') {
-        None => email.is_empty(),
-        Some((local, domain)) => {
-            let plain = |c: char| !c.is_whitespace() && !c.is_control();
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@') && email.chars().all(plain)
-        }
-    };
-    if looks_right { Ok(()) } else { Err(Refused::BadEmail { recipient: recipient.to_owned(), email: email.to_owned() }) }
-}
-
 /// What holds besides once recipients have been invited.
 fn check_in_process(envelope: &Envelope) -> Result<(), Refused> {
     if envelope.recipients.is_empty() {
@@ -214,22 +155,4 @@ fn check_in_process(envelope: &Envelope) -> Result<(), Refused> {
         .iter()
         .filter(|r| r.kind != RecipientKind::CarbonCopy || !r.status.is_final())
         .try_for_each(routing::check_reachable)
-}
-
-fn check_count(what: &'static str, count: usize, max: usize) -> Result<(), Refused> {
-    if count > max { Err(Refused::TooMany { what, max }) } else { Ok(()) }
-}
-
-fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), Refused> {
-    if text.chars().nth(max).is_some() { Err(Refused::TooLong { what, max }) } else { Ok(()) }
-}
-
-fn check_unique<'a>(what: &'static str, ids: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
-    let mut seen = std::collections::HashSet::new();
-    for id in ids {
-        if !seen.insert(id) {
-            return Err(Refused::Duplicate { what, id: id.to_owned() });
-        }
-    }
-    Ok(())
 }

@@ -149,6 +149,12 @@ pub enum Refused {
         /// What they are.
         kind: RecipientKind,
     },
+    /// An id that is empty or longer than [`super::ID_CHARS_MAX`].
+    #[error("the id of a {what} has 1 to 100 characters")]
+    BadId {
+        /// `recipient`, `document`, `custom field` or `attachment`.
+        what: &'static str,
+    },
     /// Two recipients, documents, tabs or fields with one id.
     #[error("{what} '{id}' is there already")]
     Duplicate {

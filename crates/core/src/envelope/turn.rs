@@ -9,6 +9,7 @@ use super::{
     recipient::{CreationReason, Person, Recipient, RecipientKind, RecipientStatus},
     refusal::{Refused, Verb},
     routing,
+    soundness::{TEXT_CHARS_MAX, VALUE_CHARS_MAX, check_length, check_recipient},
     status::EnvelopeStatus,
     tab::{BadTabValue, Signing, Tab},
 };
@@ -24,10 +25,10 @@ pub(super) fn play(change: &mut Change, id: &str, does: RecipientAction) -> Resu
     match does {
         RecipientAction::View => view(change, index),
         RecipientAction::Complete(values) => complete(change, index, &values)?,
-        RecipientAction::Decline { reason } => decline(change, index, reason),
+        RecipientAction::Decline { reason } => decline(change, index, reason)?,
         RecipientAction::FinishLater(values) => finish_later(change, index, &values)?,
         RecipientAction::FailAuthentication => fail_authentication(change, index),
-        RecipientAction::AutoRespond { reason } => auto_respond(change, index, reason),
+        RecipientAction::AutoRespond { reason } => auto_respond(change, index, reason)?,
         RecipientAction::Reassign(to) => hand_over(change, index, to, CreationReason::Reassigned)?,
         RecipientAction::Delegate(to) => hand_over(change, index, to, CreationReason::Delegated)?,
     }
@@ -114,7 +115,8 @@ fn be_done(change: &mut Change, index: usize) {
     change.audit("Signed", format!("{name} finished."));
 }
 
-fn decline(change: &mut Change, index: usize, reason: Option<String>) {
+fn decline(change: &mut Change, index: usize, reason: Option<String>) -> Result<(), Refused> {
+    check_length("the reason", reason.as_deref().unwrap_or(""), TEXT_CHARS_MAX)?;
     let now = change.now;
     let recipient = &mut change.envelope.recipients[index];
     recipient.status = RecipientStatus::Declined;
@@ -125,6 +127,7 @@ fn decline(change: &mut Change, index: usize, reason: Option<String>) {
     change.enter(EnvelopeStatus::Declined);
     change.emit(EventName::ENVELOPE_DECLINED);
     change.audit("Declined", format!("{name} declined."));
+    Ok(())
 }
 
 fn finish_later(change: &mut Change, index: usize, values: &TabValues) -> Result<(), Refused> {
@@ -149,13 +152,15 @@ fn fail_authentication(change: &mut Change, index: usize) {
     change.audit("Authentication Failed", format!("{name} failed the identity check."));
 }
 
-fn auto_respond(change: &mut Change, index: usize, reason: Option<String>) {
+fn auto_respond(change: &mut Change, index: usize, reason: Option<String>) -> Result<(), Refused> {
+    check_length("the reason", reason.as_deref().unwrap_or(""), TEXT_CHARS_MAX)?;
     let recipient = &mut change.envelope.recipients[index];
     recipient.status = RecipientStatus::AutoResponded;
     recipient.autoresponded_reason = reason;
     let (id, name) = (recipient.id.clone(), recipient.person.name.clone());
     change.emit_for(EventName::RECIPIENT_AUTORESPONDED, &id);
     change.audit("Auto Responded", format!("The mail to {name} was answered by a machine."));
+    Ok(())
 }
 
 /// Puts somebody in a recipient's place, with their tabs and their turn. Who gave it away stays as a carbon copy that
@@ -173,6 +178,7 @@ fn hand_over(change: &mut Change, index: usize, to: Successor, reason: CreationR
     successor.role.clone_from(&before.role);
     successor.note.clone_from(&before.note);
     successor.tabs = std::mem::take(&mut before.tabs);
+    check_recipient(&successor)?;
     routing::check_reachable(&successor)?;
     before.kind = RecipientKind::CarbonCopy;
     before.status = RecipientStatus::Completed;
@@ -200,6 +206,7 @@ fn hand_over(change: &mut Change, index: usize, to: Successor, reason: CreationR
 /// outside the working copy, which is thrown away then.
 fn fill_in(recipient: &mut Recipient, values: &TabValues) -> Result<(), Refused> {
     for (label, value) in values {
+        check_length("the value of a tab", value, VALUE_CHARS_MAX)?;
         let mut found = false;
         for tab in recipient.tabs.iter_mut().filter(|tab| tab.label.as_deref() == Some(label)) {
             found = true;

@@ -86,6 +86,18 @@ fn a_recipient_acts_in_turn_and_within_their_kind() {
             Some(Refused::Duplicate { what: "recipient", id: "2".into() }),
         ),
         ("to nobody", two(), reassign("1", "9", ""), Some(Refused::Incomplete(Missing::Email("9".into())))),
+        (
+            "to what is no address",
+            two(),
+            reassign("1", "9", "nobody"),
+            Some(Refused::BadEmail { recipient: "9".into(), email: "nobody".into() }),
+        ),
+        (
+            "a reason without end",
+            two(),
+            does("1", RecipientAction::Decline { reason: Some("x".repeat(1_001)) }),
+            Some(Refused::TooLong { what: "the reason", max: 1_000 }),
+        ),
         ("resend to a stranger", two(), Action::Resend { to: vec!["7".into()] }, Some(Refused::UnknownRecipient("7".into()))),
         ("resend too early", two(), Action::Resend { to: vec!["2".into()] }, Some(Refused::NotInSequence("2".into()))),
         (
@@ -118,6 +130,12 @@ fn tabs_take_what_they_can_hold_and_required_ones_are_asked_for() {
         ("no such label", with(text_tab("city")), finish(writes("town", "x")), Some(Refused::Unknown { what: "tab", id: "town".into() })),
         ("required and empty", with(required.clone()), finish(TabValues::new()), Some(Refused::TabRequired("city".into()))),
         ("required and emptied", with(required.clone()), finish(writes("city", "")), Some(Refused::TabRequired("city".into()))),
+        (
+            "a value without end",
+            with(text_tab("city")),
+            later(writes("city", &"x".repeat(10_001))),
+            Some(Refused::TooLong { what: "the value of a tab", max: 10_000 }),
+        ),
         ("required, put off", with(required.clone()), later(TabValues::new()), None),
         ("required and given", with(required), finish(writes("city", "Riga")), None),
         ("locked", with(Tab { locked: true, ..text_tab("city") }), later(writes("city", "x")), bad(BadTabValue::Locked)),
@@ -159,6 +177,14 @@ fn an_incomplete_or_unsound_envelope_is_not_made() {
             Refused::BadEmail { recipient: "1".into(), email: "a@b\r\nBcc: c@d".into() },
         ),
         ("one id twice", first(&|r| r.id = "2".into()), Start::Draft, Refused::Duplicate { what: "recipient", id: "2".into() }),
+        ("no id", first(&|r| r.id.clear()), Start::Draft, Refused::BadId { what: "recipient" }),
+        ("a long id", first(&|r| r.id = "x".repeat(101)), Start::Draft, Refused::BadId { what: "recipient" }),
+        (
+            "far too many tabs",
+            first(&|r| r.tabs = vec![text_tab("x"); 10_001]),
+            Start::Draft,
+            Refused::TooMany { what: "tabs", max: 10_000 },
+        ),
         (
             "one document twice",
             with(&|new| new.documents.push(new.documents[0].clone())),
