@@ -9,6 +9,7 @@ use countersign_core::{
     Timestamp,
     id::{AttemptId, CredentialId, DeliveryId, EventId, IdSource, JobId, TimerId},
 };
+use countersign_egress::TokenSource;
 use countersign_store::{
     Store,
     cache::ConfigCache,
@@ -27,6 +28,8 @@ pub struct App {
     pub configs: Arc<ConfigCache>,
     /// The way into the lanes of this process.
     pub hand_over: Arc<dyn HandOver>,
+    /// Asks authorization servers for tokens, so that a connection is tried out when it is saved; `None` saves it unverified.
+    pub token_source: Option<TokenSource>,
     /// Tokens seen lately.
     pub tokens: TokenCache,
     /// Ids of this node.
@@ -53,6 +56,7 @@ impl App {
             configs: Arc::new(ConfigCache::new(Arc::clone(&store))),
             store,
             hand_over: Arc::new(NoHandOver),
+            token_source: None,
             tokens: TokenCache::default(),
             ids,
             clock,

@@ -9,6 +9,7 @@ pub mod api;
 pub mod app;
 pub mod bootstrap;
 pub mod clock;
+pub mod connection;
 pub mod failure;
 pub mod health;
 pub mod intake;
@@ -18,6 +19,7 @@ pub mod restapi;
 pub mod router;
 pub mod serving;
 pub mod settings;
+pub mod subscription;
 pub mod token_cache;
 pub mod token_text;
 

@@ -7,11 +7,12 @@ use axum::Router;
 
 use crate::{App, failure::Failure};
 
+pub mod connect;
 pub mod wire;
 
 /// The routes below `/restapi`.
 pub fn routes(_app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new().nest("/v2.1/accounts/{account_id}", Router::new()).fallback(nothing_here)
+    Router::new().nest("/v2.1/accounts/{account_id}", connect::routes()).fallback(nothing_here)
 }
 
 async fn nothing_here() -> Failure {

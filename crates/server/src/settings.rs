@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_core::address::TargetPolicy;
+
 /// Settings of the HTTP side; the command line merges files, environment and flags into it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -9,6 +11,8 @@ pub struct Settings {
     pub public_url: String,
     /// Development mode: consent is given at once, unencrypted targets are allowed.
     pub dev: bool,
+    /// Where the installation lets messages and token requests go.
+    pub targets: TargetPolicy,
     /// The largest posted event (one element of an array), in bytes.
     pub event_bytes_max: usize,
     /// The largest request that carries documents, in bytes.
@@ -34,6 +38,7 @@ impl Default for Settings {
         Self {
             public_url: "http://127.0.0.1:8400".to_owned(),
             dev: false,
+            targets: TargetPolicy::default(),
             event_bytes_max: 1 << 20,
             envelope_bytes_max: 50 << 20,
             idempotency_life: DAY,
