@@ -7,12 +7,24 @@ use countersign_core::{account::Account, event::Event};
 
 use crate::{App, failure::Failure};
 
+mod accounts;
 pub mod events;
+mod integration_keys;
+pub mod name;
+mod nodes;
 pub mod strict;
+mod tokens;
+mod users;
 
 /// The routes below `/api/v1`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new().nest("/accounts/{account_id}", Router::new().merge(events::routes(app))).fallback(nothing_here)
+    let account = Router::new()
+        .merge(accounts::account_routes())
+        .merge(events::routes(app))
+        .merge(integration_keys::routes())
+        .merge(tokens::routes())
+        .merge(users::routes());
+    Router::new().merge(accounts::routes()).merge(nodes::routes()).nest("/accounts/{account_id}", account).fallback(nothing_here)
 }
 
 async fn nothing_here() -> Failure {

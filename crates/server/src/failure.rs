@@ -3,7 +3,7 @@
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{Request, rejection::BytesRejection},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -128,6 +128,16 @@ impl IntoResponse for Failure {
     }
 }
 
+/// A body that could not be read whole: over the limit, or cut off.
+pub(crate) fn refused_body(rejection: BytesRejection) -> Failure {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", "the request body is larger than the endpoint takes")
+        }
+        _ => Failure::invalid_body("the request body could not be read whole"),
+    }
+}
+
 /// Renders failures as Docusign does: `{"errorCode": "...", "message": "..."}`.
 pub async fn as_docusign(request: Request, next: Next) -> Response {
     render(next.run(request).await, |failure| {
@@ -148,6 +158,14 @@ pub async fn as_problem(request: Request, next: Next) -> Response {
             "detail": failure.message,
         });
         (body.to_string(), "application/problem+json")
+    })
+}
+
+/// Renders failures as RFC 6749 §5.2 does; what the grants refuse has this form already.
+pub async fn as_oauth(request: Request, next: Next) -> Response {
+    render(next.run(request).await, |failure| {
+        let error = if failure.status.is_server_error() { "server_error" } else { "invalid_request" };
+        (json!({"error": error, "error_description": failure.message}).to_string(), "application/json")
     })
 }
 

@@ -52,6 +52,7 @@ pub struct Metrics {
     request_seconds: Family<SurfaceLabel, Histogram, fn() -> Histogram>,
     events: Counter,
     deliveries_recorded: Counter,
+    tokens_issued: Counter,
     backlog: Family<StateLabel, Gauge>,
     oldest_due: Seconds,
     store_up: Gauge,
@@ -80,6 +81,7 @@ impl Default for Metrics {
             request_seconds: Family::new_with_constructor(request_histogram),
             events: Counter::default(),
             deliveries_recorded: Counter::default(),
+            tokens_issued: Counter::default(),
             backlog: Family::default(),
             oldest_due: Seconds::default(),
             store_up: Gauge::default(),
@@ -100,6 +102,7 @@ impl Default for Metrics {
         );
         registry.register("events", "Events recorded on stable storage", metrics.events.clone());
         registry.register("deliveries_recorded", "Deliveries recorded with events", metrics.deliveries_recorded.clone());
+        registry.register("tokens_issued", "Access tokens issued by /oauth/token", metrics.tokens_issued.clone());
         registry.register("deliveries", "Unfinished and given-up deliveries now, by state", metrics.backlog.clone());
         registry.register_with_unit(
             "oldest_due",
@@ -138,6 +141,11 @@ impl Metrics {
     pub(crate) fn recorded(&self, events: usize, deliveries: usize) {
         self.events.inc_by(events as u64);
         self.deliveries_recorded.inc_by(deliveries as u64);
+    }
+
+    /// An access token was issued.
+    pub(crate) fn token_issued(&self) {
+        self.tokens_issued.inc();
     }
 
     /// The text of `/metrics`.

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 
-use crate::{App, api, failure, health, layers, restapi};
+use crate::{App, api, failure, health, layers, login, restapi};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
     let count = |surface: &'static str| middleware::from_fn_with_state((Arc::clone(app), surface), layers::count);
     let panic = || middleware::from_fn(layers::catch_panic);
     let restapi = restapi::routes(app)
+        .merge(login::directory::routes())
         .layer(panic())
         .layer(middleware::from_fn(failure::as_docusign))
         .layer(middleware::from_fn(layers::trace))
         .layer(count("restapi"));
     let api = api::routes(app).layer(panic()).layer(middleware::from_fn(failure::as_problem)).layer(count("api"));
-    let mut router = Router::new().nest("/restapi", restapi).nest("/api/v1", api);
+    let oauth = login::routes().layer(panic()).layer(middleware::from_fn(failure::as_oauth)).layer(count("oauth"));
+    let mut router = Router::new().nest("/restapi", restapi).nest("/api/v1", api).nest("/oauth", oauth);
     if !app.settings.operations_apart {
         router = router.merge(health::routes());
     }

@@ -9,6 +9,8 @@ use countersign_core::address::TargetPolicy;
 pub struct Settings {
     /// How the service is reached from outside, without a trailing slash; stands in links and in `/oauth/userinfo`.
     pub public_url: String,
+    /// Further host names by which clients log in, beside the public URL's: the audience of a JWT grant must be one of them.
+    pub login_hosts: Vec<String>,
     /// Development mode: consent is given at once, unencrypted targets are allowed.
     pub dev: bool,
     /// Where the installation lets messages and token requests go.
@@ -37,6 +39,7 @@ impl Default for Settings {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         Self {
             public_url: "http://127.0.0.1:8400".to_owned(),
+            login_hosts: Vec::new(),
             dev: false,
             targets: TargetPolicy::default(),
             event_bytes_max: 1 << 20,

@@ -6,8 +6,15 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{Timestamp, account::ApiToken};
-use countersign_store::{Store, StoreError, objects::StoredToken};
+use countersign_core::{
+    Timestamp,
+    account::{ApiToken, Right, User},
+    config::ConfigKind,
+};
+use countersign_store::{
+    Store, StoreError,
+    objects::{ObjectKey, StoredToken},
+};
 use lru::LruCache;
 
 /// How long a token is trusted without asking the store again; a token revoked on another node works so long at most.
@@ -40,12 +47,15 @@ impl TokenCache {
         {
             return Ok(token.clone());
         }
-        let found = store.token(sha256).await?.map(|StoredToken { token, .. }| token);
+        let found = match store.token(sha256).await? {
+            Some(StoredToken { token, .. }) => within_user(store, token).await?,
+            None => None,
+        };
         self.lock().put(sha256, (now, found.clone()));
         Ok(found)
     }
 
-    /// Forgets everything, after a token was made or revoked through this process.
+    /// Forgets everything, after a token or a user was changed through this process.
     pub fn clear(&self) {
         self.lock().clear();
     }
@@ -53,4 +63,13 @@ impl TokenCache {
     fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The token as far as its user goes: nothing when the user is gone, and nobody administers through a user who may not.
+async fn within_user(store: &dyn Store, token: ApiToken) -> Result<Option<ApiToken>, StoreError> {
+    let key = ObjectKey { account: token.account, kind: ConfigKind::User, id: token.user.to_string() };
+    let Some(stored) = store.object(key).await? else { return Ok(None) };
+    let user: User = stored.object.read()?;
+    let right = if user.admin { token.right } else { token.right.min(Right::Write) };
+    Ok(Some(ApiToken { right, ..token }))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::{failure::Failure, restapi::wire::refused_body};
+use crate::failure::{Failure, refused_body};
 
 /// A JSON body. The type says what it takes and should carry `#[serde(deny_unknown_fields)]`; an empty body reads as `{}`.
 #[derive(Debug)]

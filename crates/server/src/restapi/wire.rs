@@ -2,14 +2,14 @@
 //! beside their text forms, `{}` where there is no body; and writing every scalar as text.
 
 use axum::{
-    extract::{FromRequest, Request, rejection::BytesRejection},
+    extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, refused_body};
 
 /// A JSON object as it came in.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -184,16 +184,6 @@ impl<S: Send + Sync> FromRequest<S> for Wire {
         }
         let value: Value = serde_json::from_slice(&body).map_err(|e| Failure::invalid_body(format!("the body is not JSON: {e}")))?;
         Self::of(value)
-    }
-}
-
-/// A body that could not be read whole: over the limit, or cut off.
-pub(crate) fn refused_body(rejection: BytesRejection) -> Failure {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", "the request body is larger than the endpoint takes")
-        }
-        _ => Failure::invalid_body("the request body could not be read whole"),
     }
 }
 
