@@ -6,8 +6,8 @@
 //! the cause is *proved*, for nothing but the right bytes gives the same 32 bytes. What merely looks wrong is *indicated* and never called
 //! more than that.
 //!
-//! The guesses are tables: [`key`] and [`body`] hold steps that undo one mistake each, [`header`] the ways a value can be read, [`method`]
-//! the ways a digest can be made. [`search`] combines up to two of them, likeliest first. It computes at most [`DIGESTS_MAX`] digests; above
+//! The guesses are tables: `key` and `body` hold steps that undo one mistake each, `header` the ways a value can be read, `method`
+//! the ways a digest can be made. `search` combines up to two of them, likeliest first. It computes at most [`DIGESTS_MAX`] digests; above
 //! [`WHOLE_BODY_BYTES_MAX`] it makes only the guesses that go through the body once.
 //!
 //! Findings never contain a key or a part of one.
