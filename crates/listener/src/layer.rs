@@ -1,0 +1,158 @@
+//! The tower layer: reads the body, runs the checks, and lets through what passed them all.
+
+use std::{
+    error::Error,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use tower::{Layer, Service};
+
+use crate::{
+    answer::DUPLICATE_HEADER,
+    listener::Listener,
+    refusal::Refusal,
+    replay::Handled,
+    verdict::{Checked, Freshness, Verdict},
+};
+
+/// Any error of a body.
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Puts a [`Listener`] in front of a service.
+///
+/// What the service gets has the raw body, byte for byte as it arrived, and the [`Verdict`] in its extensions.
+#[derive(Debug, Clone)]
+pub struct ListenerLayer(Listener);
+
+impl Listener {
+    /// The layer that puts this listener in front of a service.
+    #[must_use]
+    pub fn layer(&self) -> ListenerLayer {
+        ListenerLayer(self.clone())
+    }
+}
+
+impl<S> Layer<S> for ListenerLayer {
+    type Service = ListenerService<S>;
+
+    fn layer(&self, inner: S) -> ListenerService<S> {
+        ListenerService { listener: self.0.clone(), inner }
+    }
+}
+
+/// A service behind a [`Listener`].
+#[derive(Debug, Clone)]
+pub struct ListenerService<S> {
+    listener: Listener,
+    inner: S,
+}
+
+impl<S, B, A> Service<Request<B>> for ListenerService<S>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<A>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    A: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Either<Full<Bytes>, A>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The instance that was polled ready is the one to be called; the clone takes its place.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let listener = self.listener.clone();
+        Box::pin(pass_or_refuse(listener, inner, request))
+    }
+}
+
+async fn pass_or_refuse<S, B, A>(
+    listener: Listener,
+    mut inner: S,
+    request: Request<B>,
+) -> Result<Response<Either<Full<Bytes>, A>>, S::Error>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<A>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (mut head, body) = request.into_parts();
+    let (verdict, body) = judge(&listener, &head, body).await;
+    let mut verdict = verdict;
+    let key = if verdict.is_accepted() { listener.begin(&body, &mut verdict).await } else { None };
+    listener.observe(&head, &verdict);
+    if let Some(refusal) = verdict.refusal() {
+        return Ok(listener.answer(refusal, Either::Left(Full::default())));
+    }
+    if verdict.replay == Checked::Passed(Freshness::Duplicate) {
+        let mut answer = Response::new(Either::Left(Full::default()));
+        answer.headers_mut().insert(DUPLICATE_HEADER, HeaderValue::from_static("true"));
+        return Ok(answer);
+    }
+    head.extensions.insert(verdict);
+    let answer = inner.call(Request::from_parts(head, Full::new(body))).await;
+    if let Some(key) = key {
+        let taken = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
+        listener.finish(key, if taken { Handled::Taken } else { Handled::NotTaken }).await;
+    }
+    Ok(answer?.map(Either::Right))
+}
+
+/// Runs the checks up to the first refusal. Who does not authenticate has his body left unread.
+async fn judge<B>(listener: &Listener, head: &Parts, body: B) -> (Verdict, Bytes)
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let mut verdict = Verdict { authorization: listener.check_authorization(head).await, ..Verdict::default() };
+    if verdict.authorization.refusal().is_some() {
+        verdict.body = Checked::NotReached;
+        return (verdict, Bytes::new());
+    }
+    match read(listener, head, body).await {
+        Ok(body) => {
+            verdict.body = Checked::Passed(body.len());
+            listener.check_body(head, &body, &mut verdict);
+            (verdict, body)
+        }
+        Err(refusal) => {
+            verdict.body = Checked::Refused(refusal);
+            (verdict, Bytes::new())
+        }
+    }
+}
+
+/// The raw body, within the limits of length and time.
+async fn read<B>(listener: &Listener, head: &Parts, body: B) -> Result<Bytes, Refusal>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let bytes_max = listener.body_bytes_max();
+    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > bytes_max)) {
+        return Err(Refusal::BodyTooLarge { bytes_max });
+    }
+    let timeout = listener.body_timeout();
+    let collected = tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect());
+    match collected.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { bytes_max }),
+        Ok(Err(_)) => Err(Refusal::BodyUnreadable),
+        Err(_) => Err(Refusal::BodyTooSlow { seconds: timeout.as_secs() }),
+    }
+}

@@ -1,0 +1,7 @@
+//! The rules of a listener, each tested under its own id.
+
+mod body_and_answers;
+mod introspection;
+mod jwks;
+mod jwt;
+mod support;
