@@ -116,7 +116,13 @@ impl Egress {
     pub async fn send(&self, request: Request) -> Result<Answer, SendFailure> {
         let Request { target, headers, payload, profile, limits, purpose } = request;
         let limits = limits.unwrap_or(self.shared.limits);
-        let client = self.client(&profile, purpose)?;
+        let other;
+        let client = if profile.identity().is_none() && purpose == Purpose::Message {
+            &self.shared.plain
+        } else {
+            other = self.other_client(&profile, purpose)?;
+            &other
+        };
         let outgoing = outgoing(target.uri().clone(), headers, payload)?;
 
         let started = Instant::now();
@@ -135,16 +141,20 @@ impl Egress {
         let first_byte = started.elapsed();
         let facts = response.extensions().get::<Arc<ConnectionFacts>>().cloned();
         let (head, body) = response.into_parts();
+        let Some(facts) = facts else {
+            return Err(SendFailure::before_connection(FailureCause::Closed));
+        };
+        let reused = facts.mark_used();
+        // Two lengths are two answers, and which of them was meant cannot be known (RFC 9112 §6.3).
+        if head.headers.contains_key(header::TRANSFER_ENCODING) && head.headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(SendFailure { cause: FailureCause::BadAnswer, remote: Some(facts.remote), reused });
+        }
         let (body_head, body_end, truncated) = if body.is_end_stream() {
             (Bytes::new(), BodyEnd::Complete, false)
         } else {
             timer.as_mut().reset(total_at.min(Instant::now() + limits.body_timeout));
             read(body, limits.answer_kept_bytes, timer).await
         };
-        let Some(facts) = facts else {
-            return Err(SendFailure::before_connection(FailureCause::Closed));
-        };
-        let reused = facts.mark_used();
         let fresh = (!reused).then_some(&facts);
         Ok(Answer {
             status: head.status.as_u16(),
@@ -165,11 +175,8 @@ impl Egress {
         })
     }
 
-    fn client(&self, profile: &TlsProfile, purpose: Purpose) -> Result<HttpClient, SendFailure> {
+    fn other_client(&self, profile: &TlsProfile, purpose: Purpose) -> Result<HttpClient, SendFailure> {
         let shared = &*self.shared;
-        if profile.identity().is_none() && purpose == Purpose::Message {
-            return Ok(shared.plain.clone());
-        }
         let key = (profile.identity(), purpose);
         let mut others = shared.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = others.get(&key) {
@@ -219,6 +226,10 @@ fn outgoing(uri: http::Uri, mut headers: HeaderMap, payload: Payload) -> Result<
     }
     // We never inflate, so nobody shall deflate.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if payload.is_empty() {
+        // RFC 9110 §8.6 wants a length even of nothing, which the client leaves out.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let mut request = http::Request::new(payload);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;

@@ -33,7 +33,7 @@ impl PortRange {
         Self { first: port, last: port }
     }
 
-    /// True when the range lets a request to `port` go. A port of another protocol ([`OTHER_PROTOCOLS`]) needs an entry of
+    /// True when the range lets a request to `port` go. A port on which another protocol is at home needs an entry of
     /// its own: a wide range does not open it.
     #[must_use]
     pub fn opens(self, port: u16) -> bool {

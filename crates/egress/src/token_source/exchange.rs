@@ -23,7 +23,7 @@ use super::{assertion::sign, failure::TokenFailureCause};
 use crate::{
     answer::BodyEnd,
     client::Egress,
-    failure::{FailureCause, RequestFault, SendFailure},
+    failure::{FailureCause, RequestFault, SendFailure, TimeoutKind},
     request::{Limits, Purpose, Request, Target},
     tls::TlsProfile,
 };
@@ -89,9 +89,14 @@ impl Exchange {
             body: &answer.body_head,
             complete: answer.body_end == BodyEnd::Complete,
         };
-        if matches!(answer.body_end, BodyEnd::TimedOut | BodyEnd::Broken) && (200..300).contains(&answer.status) {
-            // Half an answer is no answer; that it was meant to hold a token does not help.
-            let failure = SendFailure { cause: FailureCause::Closed, remote: Some(answer.remote), reused: answer.reused };
+        // Half an answer is no answer, even if its status promised a token.
+        let half = match answer.body_end {
+            BodyEnd::TimedOut => Some(FailureCause::Timeout(TimeoutKind::Total)),
+            BodyEnd::Broken => Some(FailureCause::Closed),
+            BodyEnd::Complete | BodyEnd::TooLong => None,
+        };
+        if let Some(cause) = half.filter(|_| (200..300).contains(&answer.status)) {
+            let failure = SendFailure { cause, remote: Some(answer.remote), reused: answer.reused };
             return Err(TokenFailureCause::Unreachable(failure));
         }
         parse_token_answer(connection, &facts, now, chance()).map_err(TokenFailureCause::Refused)
