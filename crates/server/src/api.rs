@@ -8,10 +8,16 @@ use countersign_core::{account::Account, event::Event};
 use crate::{App, failure::Failure};
 
 mod accounts;
+mod deliveries;
+mod delivery_filter;
+mod delivery_shown;
 pub mod events;
 mod integration_keys;
+mod jobs;
 pub mod name;
 mod nodes;
+pub mod replay;
+mod sent_body;
 pub mod strict;
 mod tokens;
 mod users;
@@ -20,8 +26,11 @@ mod users;
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let account = Router::new()
         .merge(accounts::account_routes())
+        .merge(deliveries::routes())
         .merge(events::routes(app))
         .merge(integration_keys::routes())
+        .merge(jobs::routes())
+        .merge(replay::routes())
         .merge(tokens::routes())
         .merge(users::routes());
     Router::new().merge(accounts::routes()).merge(nodes::routes()).nest("/accounts/{account_id}", account).fallback(nothing_here)

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod background;
 pub mod bootstrap;
 pub mod clock;
 pub mod connection;
@@ -14,6 +15,7 @@ pub mod failure;
 pub mod health;
 pub mod hex;
 pub mod intake;
+pub mod jobs;
 mod layers;
 pub mod login;
 pub mod metrics;
@@ -25,6 +27,7 @@ pub mod settings;
 pub mod subscription;
 pub mod token_cache;
 pub mod token_text;
+pub mod upkeep;
 
 pub use app::App;
 pub use settings::Settings;

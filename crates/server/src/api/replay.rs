@@ -1,0 +1,281 @@
+//! Replay: deliveries sent again, one at once or any number as a durable job.
+//!
+//! What waits or was given up keeps its id and is attempted again with a raised `retryCount` (Connect: `retry_queue`). What was
+//! delivered is sent by a new delivery that names the old one. What is under way, was cancelled, or has lost its subscription
+//! is passed over and counted.
+//!
+//! The job looks back from the moment it was asked for, newest first; what is recorded later is never part of it. A step
+//! repeated after a crash does nothing twice: new deliveries are recorded under an idempotency key made of the job and the
+//! page, and what was retried since the job began is not retried again.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{Json, Router, extract::State, routing::post};
+use countersign_core::{
+    Timestamp,
+    delivery::{Delivery, DeliveryState},
+    id::{AccountId, DeliveryId, ListenerId},
+};
+use countersign_store::{
+    StoreError,
+    job::{Job, JobState},
+    query::{DeliveryAction, ListedDelivery},
+    record::{Idempotency, Record},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    App,
+    access::{Caller, Writes},
+    api::{delivery_filter::FilterText, jobs::shown, strict::StrictJson},
+    failure::Failure,
+    jobs::{self, JobKind, StepError, Stepped},
+};
+
+/// The kind of the job.
+const KIND: &str = "replay";
+/// Deliveries looked at in one step: small enough that a cancelled job ends within moments.
+const STEP: u32 = 200;
+/// Pages counted in a dry run before it says "at least".
+const DRY_RUN_PAGES_MAX: u32 = 100;
+/// Deliveries in one page of a dry run.
+const DRY_RUN_PAGE: u32 = 1_000;
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/deliveries/replay", post(replay))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Asked {
+    /// Which; to mean all, an empty object must be given.
+    filter: Map<String, Value>,
+    /// Count only.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What the job is to do, as stored.
+#[derive(Debug, Serialize, Deserialize)]
+struct Spec {
+    filter: FilterText,
+}
+
+/// How far it is, as stored and shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Progress {
+    /// The last delivery looked at; the next step goes on before it.
+    cursor: Option<DeliveryId>,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+/// Of deliveries, what became of them or would.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Counts {
+    /// Attempted again under their own id.
+    pub(super) retried: u64,
+    /// Sent by a new delivery.
+    pub(super) replayed: u64,
+    /// Passed over.
+    pub(super) skipped: u64,
+}
+
+/// What is to be done with a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Retry,
+    Anew,
+    Skip,
+}
+
+/// `since`: what was asked for again after this time is not asked for once more.
+fn way(delivery: &Delivery, since: Timestamp) -> Way {
+    match delivery.state {
+        DeliveryState::Waiting { .. } if delivery.schedule_started_at > since => Way::Skip,
+        DeliveryState::Waiting { .. } | DeliveryState::Parked { .. } => Way::Retry,
+        DeliveryState::Delivered { .. } => Way::Anew,
+        DeliveryState::Leased { .. } | DeliveryState::Cancelled { .. } => Way::Skip,
+    }
+}
+
+async fn replay(
+    State(app): State<Arc<App>>,
+    caller: Caller<Writes>,
+    StrictJson(asked): StrictJson<Asked>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let filter = FilterText::of_json(&asked.filter)?;
+    let now = app.now();
+    let id = app.job_id(now);
+    if asked.dry_run {
+        return Ok((StatusCode::OK, Json(dry_run(&app, caller.account_id(), &filter, DeliveryId::from_raw(id.raw()), now).await?)));
+    }
+    let job = Job {
+        id,
+        account: caller.account_id(),
+        kind: KIND.to_owned(),
+        state: JobState::Running,
+        spec: text(&Spec { filter })?,
+        progress: text(&Progress::default())?,
+        created_at: now,
+        changed_at: now,
+        leased_by: None,
+    };
+    let body = shown(&job);
+    jobs::create(&app, job).await?;
+    Ok((StatusCode::ACCEPTED, Json(body)))
+}
+
+fn text(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Backend(format!("serialising a job: {e}")))
+}
+
+/// What a job would do now. Whether a subscription is still there is not looked up: those passed over for that are counted as replayed.
+async fn dry_run(app: &App, account: AccountId, filter: &FilterText, before: DeliveryId, now: Timestamp) -> Result<Value, Failure> {
+    let filter = filter.filter()?;
+    let mut counts = Counts::default();
+    let mut before = Some(before);
+    for _ in 0..DRY_RUN_PAGES_MAX {
+        let page = app.store.deliveries(account, filter.clone(), before, DRY_RUN_PAGE).await?;
+        for listed in &page.deliveries {
+            match way(&listed.delivery, now) {
+                Way::Retry => counts.retried += 1,
+                Way::Anew => counts.replayed += 1,
+                Way::Skip => counts.skipped += 1,
+            }
+        }
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    Ok(json!({
+        "dryRun": true,
+        "retried": counts.retried,
+        "replayed": counts.replayed,
+        "skipped": counts.skipped,
+        // False: there are more, and counting on would cost more than it tells.
+        "complete": before.is_none(),
+    }))
+}
+
+/// The job.
+#[derive(Debug)]
+pub struct Replay;
+
+#[async_trait]
+impl JobKind for Replay {
+    fn word(&self) -> &'static str {
+        KIND
+    }
+
+    async fn step(&self, app: &App, job: &Job) -> Result<Stepped, StepError> {
+        let damaged = |e: serde_json::Error| StepError::Final(format!("the job is damaged: {e}"));
+        let spec: Spec = serde_json::from_str(&job.spec).map_err(damaged)?;
+        let mut progress: Progress = serde_json::from_str(&job.progress).map_err(damaged)?;
+        let filter = spec.filter.filter().map_err(|failure| StepError::Final(failure.message))?;
+        let before = progress.cursor.unwrap_or(DeliveryId::from_raw(job.id.raw()));
+        let page = app.store.deliveries(job.account, filter, Some(before), STEP).await?;
+        if let Some(last) = page.deliveries.last() {
+            progress.cursor = Some(last.delivery.id);
+        }
+        let key = format!("{}/{before}", job.id);
+        let counts = again(app, job.account, &page.deliveries, job.created_at, &key).await?;
+        progress.counts.retried += counts.retried;
+        progress.counts.replayed += counts.replayed;
+        progress.counts.skipped += counts.skipped;
+        let done = page.next.is_none();
+        Ok(Stepped { progress: serde_json::to_value(&progress).map_err(damaged)?, done })
+    }
+}
+
+/// Sends these once more. `key` names this very call, so that a repetition of it makes no second set of new deliveries.
+///
+/// # Errors
+/// The store's. What was retried before the error stays so.
+pub(super) async fn again(
+    app: &App,
+    account: AccountId,
+    deliveries: &[ListedDelivery],
+    since: Timestamp,
+    key: &str,
+) -> Result<Counts, StoreError> {
+    let now = app.now();
+    let mut counts = Counts::default();
+    let mut retry = Vec::new();
+    let mut anew = Vec::new();
+    let mut listeners: BTreeSet<ListenerId> = BTreeSet::new();
+    for ListedDelivery { delivery, .. } in deliveries {
+        match way(delivery, since) {
+            Way::Retry => {
+                listeners.insert(delivery.listener);
+                retry.push(delivery.id);
+            }
+            Way::Anew => match replayed(app, delivery, now).await? {
+                Some(new) => {
+                    listeners.insert(new.listener);
+                    anew.push(new);
+                }
+                None => counts.skipped += 1,
+            },
+            Way::Skip => counts.skipped += 1,
+        }
+    }
+    if !retry.is_empty() {
+        let asked = retry.len() as u64;
+        let changed = app.store.act_on_deliveries(account, retry, DeliveryAction::Retry, now).await?.len() as u64;
+        counts.retried = changed;
+        counts.skipped += asked.saturating_sub(changed);
+    }
+    if !anew.is_empty() {
+        counts.replayed = anew.len() as u64;
+        let sources: Vec<u8> = anew.iter().filter_map(|new| new.replay_of).flat_map(|old| old.raw().to_be_bytes()).collect();
+        let record = Record {
+            account,
+            config: None,
+            envelope: None,
+            events: Vec::new(),
+            deliveries: anew,
+            subscriptions: Vec::new(),
+            idempotency: Some(Idempotency {
+                key: key.to_owned(),
+                request_sha256: Sha256::digest(&sources).into(),
+                answer: bytes::Bytes::new(),
+                expires_at: now + app.settings.idempotency_life,
+            }),
+        };
+        match app.store.record(vec![record]).await?.pop() {
+            // Repeated: the step was done before the process died, only its progress was not written.
+            Some(Ok(_)) => {}
+            Some(Err(refused)) => return Err(StoreError::Backend(format!("a replay was refused: {refused}"))),
+            None => return Err(StoreError::Backend("no answer for a record".into())),
+        }
+    }
+    for listener in listeners {
+        app.hand_over.wake(listener);
+    }
+    Ok(counts)
+}
+
+/// A new delivery of the same event to the same subscription, by its present address; `None` when nobody listens there any more.
+async fn replayed(app: &App, old: &Delivery, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
+    let Some((config, subscription)) = app.configs.subscription(old.account, old.subscription).await? else { return Ok(None) };
+    Ok(Some(Delivery {
+        id: app.delivery_id(now),
+        listener: subscription.listener(config.identity()).id(),
+        state: DeliveryState::Waiting { due_at: now, held: subscription.hold() },
+        attempts_made: 0,
+        retry_count: 0,
+        schedule_started_at: now,
+        attempts_before_schedule: 0,
+        held_total: std::time::Duration::ZERO,
+        replay_of: Some(old.id),
+        ..old.clone()
+    }))
+}
