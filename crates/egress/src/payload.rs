@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Bytes to be sent, shared and never copied: in one piece, or in segments that are sent as if they were one. The length is
 /// known, so it is sent with `Content-Length` and never chunked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Payload {
     /// What is next; empty when everything has been taken.
     first: Bytes,
@@ -52,6 +53,13 @@ impl Payload {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.left == 0
+    }
+}
+
+impl fmt::Debug for Payload {
+    /// Its length alone: bodies are not for logs, and that of a token request may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.left)
     }
 }
 

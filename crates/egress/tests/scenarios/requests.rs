@@ -58,7 +58,7 @@ fn nothing_printed_shows_a_credential() {
     value.set_sensitive(true);
     let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
     let target = crate::server::target("https://listener.example/hook/s3cret");
-    let request = Request { headers, profile: TlsProfile::plain(), ..Request::post(target, "") };
+    let request = Request { headers, profile: TlsProfile::plain(), ..Request::post(target, "client_secret=hunter2") };
     let printed = format!("{request:?}");
-    assert!(!printed.contains("abc.def") && !printed.contains("s3cret"), "{printed}");
+    assert!(!printed.contains("abc.def") && !printed.contains("s3cret") && !printed.contains("hunter2"), "{printed}");
 }
