@@ -1,6 +1,10 @@
 //! The `countersign` binary: one verb, one file in `commands`.
 
 mod commands;
+mod input;
+mod message_file;
+mod misuse;
+mod output;
 
 use std::process::ExitCode;
 
@@ -18,12 +22,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Verify(commands::verify::Verify),
+    Sign(commands::sign::Sign),
     /// Write shell completions to stdout
     Completions(commands::completions::Completions),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misuse::refused(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -33,15 +42,13 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.verb {
+            Verb::Verify(verify) => commands::verify::run(&verify),
+            Verb::Sign(sign) => commands::sign::run(&sign),
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
         }
     });
     match done {
         Ok(code) => code,
-        Err(error) => {
-            // One line: the causes follow each other after colons.
-            eprintln!("countersign: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => misuse::failed(&error),
     }
 }

@@ -64,6 +64,16 @@ impl HmacKey {
         }
     }
 
+    /// Takes `text` as the key whatever its length, for tools that check by hand what somebody else has signed: there the key is what it
+    /// is, and refusing it answers no question. Whoever signs or accepts messages uses [`try_new`](Self::try_new).
+    ///
+    /// # Errors
+    /// [`KeyRefused::Empty`] alone.
+    pub fn try_new_of_any_length(text: impl Into<String>) -> Result<Self, KeyRefused> {
+        let text = Zeroizing::new(text.into());
+        if text.is_empty() { Err(KeyRefused::Empty) } else { Ok(Self { state: state_of(text.as_bytes()), text }) }
+    }
+
     /// A new key from 32 random bytes of the caller: their Base64 text of 44 characters, as Docusign shows its keys.
     ///
     /// The bytes must come from the operating system's generator; this crate has no dice.
@@ -112,6 +122,14 @@ mod tests {
         assert_eq!(refused(44), None);
         assert_eq!(refused(128), None);
         assert_eq!(refused(129), Some(KeyRefused::TooLong { bytes: 129 }));
+    }
+
+    #[test]
+    fn a_tool_takes_a_key_of_any_length_but_none() {
+        for bytes in [1, 15, 16, 128, 129, 10_000] {
+            assert!(HmacKey::try_new_of_any_length("k".repeat(bytes)).is_ok(), "{bytes}");
+        }
+        assert_eq!(HmacKey::try_new_of_any_length("").err(), Some(KeyRefused::Empty));
     }
 
     #[test]
