@@ -8,29 +8,40 @@ use countersign_core::{account::Account, event::Event};
 use crate::{App, failure::Failure};
 
 mod accounts;
+mod certificates;
+mod connection;
 mod deliveries;
 mod delivery_filter;
 mod delivery_shown;
 pub mod events;
+mod given;
 mod integration_keys;
 mod jobs;
+mod keys;
 pub mod name;
 mod nodes;
+mod oauth;
 pub mod replay;
-mod sent_body;
 pub mod strict;
+mod subscription_form;
+mod subscriptions;
 mod tokens;
 mod users;
+mod validity;
 
 /// The routes below `/api/v1`.
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let account = Router::new()
         .merge(accounts::account_routes())
+        .merge(certificates::routes())
         .merge(deliveries::routes())
         .merge(events::routes(app))
         .merge(integration_keys::routes())
         .merge(jobs::routes())
+        .merge(keys::routes())
+        .merge(oauth::routes())
         .merge(replay::routes())
+        .merge(subscriptions::routes())
         .merge(tokens::routes())
         .merge(users::routes());
     Router::new().merge(accounts::routes()).merge(nodes::routes()).nest("/accounts/{account_id}", account).fallback(nothing_here)

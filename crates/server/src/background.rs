@@ -9,6 +9,7 @@ use crate::{
     App,
     api::replay::Replay,
     jobs::{self, JobKind, Life},
+    restapi::connect::historical::HistoricalPublish,
     upkeep,
 };
 
@@ -31,7 +32,7 @@ pub fn start(app: &Arc<App>, life: &Life) -> JoinSet<()> {
 /// All kinds of jobs.
 #[must_use]
 pub fn kinds() -> Vec<Box<dyn JobKind>> {
-    vec![Box::new(Replay)]
+    vec![Box::new(Replay), Box::new(HistoricalPublish)]
 }
 
 /// Runs a loop again when it panics; ends with it otherwise.

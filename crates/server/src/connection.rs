@@ -6,7 +6,8 @@ use std::sync::Arc;
 use countersign_core::{
     address::{TargetPolicy, check_target_url},
     auth::{ClientAuthentication, OAuthConnection},
-    config::AccountConfig,
+    config::{AccountConfig, ClientCertificate},
+    subscription::{OAuthUse, Subscription},
 };
 use countersign_egress::{BoundConnection, ClientIdentity, ProfileFault, TlsProfile};
 use http::StatusCode;
@@ -33,7 +34,8 @@ pub fn check(connection: &OAuthConnection, policy: &TargetPolicy) -> Result<(), 
     Ok(())
 }
 
-/// Asks for a token at once (Connect: saving a connection requests an access token).
+/// Asks for a token at once (Connect: saving a connection requests an access token). The account's newest certificate is shown where the
+/// connection authenticates with one (RFC 8705 §2).
 ///
 /// # Errors
 /// 400 with the authorization server's own words when it refuses, so that nothing is saved that cannot work. What passes by
@@ -42,7 +44,9 @@ pub async fn try_out(app: &App, account: &AccountConfig, connection: &OAuthConne
     let Some(source) = &app.token_source else {
         return Ok(Trial::Unverified("this process does not ask authorization servers".to_owned()));
     };
-    let profile = tls_profile(account, connection)
+    let shows_certificate = matches!(connection.effective_authentication(), Ok(ClientAuthentication::MutualTls));
+    let identity = account.certificates.last().filter(|_| shows_certificate);
+    let profile = tls_profile(account, identity.map(|certificate| &**certificate))
         .map_err(|fault| Failure::invalid_parameter(format!("the account's certificates cannot be used: {fault}")))?;
     match source.fetch(&BoundConnection::new(Arc::new(connection.clone()), profile)).await {
         Ok(_) => Ok(Trial::Verified),
@@ -53,11 +57,25 @@ pub async fn try_out(app: &App, account: &AccountConfig, connection: &OAuthConne
     }
 }
 
-/// Who we are to the authorization server: the account's newest certificate where the connection authenticates with one (RFC 8705 §2),
-/// and its extra CAs.
-fn tls_profile(account: &AccountConfig, connection: &OAuthConnection) -> Result<Arc<TlsProfile>, ProfileFault> {
-    let shows_certificate = matches!(connection.effective_authentication(), Ok(ClientAuthentication::MutualTls));
-    let identity = account.certificates.last().filter(|_| shows_certificate);
+/// Why there was no token for a subscription when it was last asked for, in the authorization server's own words, as far as this process
+/// knows.
+#[must_use]
+pub fn last_refusal(app: &App, account: &AccountConfig, subscription: &Subscription) -> Option<String> {
+    let source = app.token_source.as_ref()?;
+    let connection = match &subscription.proofs.oauth {
+        OAuthUse::Off => return None,
+        OAuthUse::Account => &account.oauth.as_ref()?.connection,
+        OAuthUse::Own(connection) => connection,
+    };
+    let wanted = subscription.proofs.certificate.or(account.identity()).filter(|_| subscription.proofs.mutual_tls);
+    let identity = account.certificates.iter().find(|certificate| Some(certificate.id) == wanted);
+    let profile = tls_profile(account, identity.map(|certificate| &**certificate)).ok()?;
+    let state = source.state(&BoundConnection::new(Arc::new(connection.clone()), profile).key())?;
+    state.last_failure.map(|failure| failure.to_string())
+}
+
+/// Who we are to the authorization server, and whom we trust: the account's extra CAs.
+fn tls_profile(account: &AccountConfig, identity: Option<&ClientCertificate>) -> Result<Arc<TlsProfile>, ProfileFault> {
     let identity = identity.map(|certificate| ClientIdentity { chain_pem: &certificate.chain_pem, key_pem: &certificate.key_pem });
     let anchors: Vec<&str> = account.trust_anchors.iter().map(|anchor| anchor.certificates_pem.as_str()).collect();
     TlsProfile::try_new(identity, &anchors)

@@ -60,6 +60,8 @@ pub struct Change {
     pub heard_by: Vec<Arc<Subscription>>,
     /// Which of them are new and are stored with this change.
     pub new_subscriptions: Vec<Arc<Subscription>>,
+    /// The events go to this subscription alone, whatever it asks for (test events, historical publish).
+    pub addressed_to: Option<Arc<Subscription>>,
     /// Remember the answer made of the event ids.
     pub idempotency: Option<NewIdempotency>,
 }
@@ -118,7 +120,11 @@ impl App {
         })
     }
 
-    async fn submit_to_the_end(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
+    /// [`App::submit`] for loops that are not dropped in the middle while the process lives.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn submit_to_the_end(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
         if self.is_storage_full() {
             return Err(Failure::from(countersign_store::StoreError::Full("the disk budget is spent".into())).into());
         }
@@ -200,6 +206,9 @@ impl App {
     }
 
     fn match_all(&self, config: &AccountConfig, change: &Change, events: &[Arc<Event>], now: Timestamp) -> Vec<Matched> {
+        if let Some(subscription) = &change.addressed_to {
+            return events.iter().map(|event| self.matched(config, subscription, event, now)).collect();
+        }
         let mut matched = Vec::new();
         for subscription in config.subscriptions.values().chain(&change.heard_by) {
             let mut wanted = change.events.iter().zip(events).filter(|(new, _)| {

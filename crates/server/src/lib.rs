@@ -5,6 +5,7 @@
 //! and nowhere else here.
 
 pub mod access;
+pub mod account_oauth;
 pub mod api;
 pub mod app;
 pub mod background;
@@ -22,8 +23,10 @@ pub mod metrics;
 pub mod restapi;
 pub mod router;
 pub mod rsa_key;
+pub mod sent_body;
 pub mod serving;
 pub mod settings;
+pub mod signing_keys;
 pub mod subscription;
 pub mod token_cache;
 pub mod token_text;

@@ -64,6 +64,15 @@ const BARRED_HEADERS: [&str; 23] = [
     "x-docusign-*",
 ];
 
+/// Marks, among what a subscription stores for others, one that was made for a single job and stands in no list: the job's id.
+pub const AD_HOC: &str = "countersign.job";
+
+/// True for a subscription that stands in lists and can be changed; false for one made for a single job.
+#[must_use]
+pub fn is_listed(subscription: &Subscription) -> bool {
+    !subscription.extra.contains_key(AD_HOC)
+}
+
 /// What a save is measured against.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {

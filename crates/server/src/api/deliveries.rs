@@ -23,9 +23,10 @@ use crate::{
     api::{
         delivery_filter::FilterText,
         delivery_shown::{detail, listed},
-        replay, sent_body,
+        replay,
     },
     failure::Failure,
+    sent_body,
 };
 
 /// Deliveries in one answer.

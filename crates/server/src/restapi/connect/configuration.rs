@@ -90,6 +90,19 @@ const PROPERTIES: [(&str, Kind, Home); 44] = {
     ]
 };
 
+/// Properties that only say again, in another spelling, what the subscription says.
+const SPELLINGS: [&str; 9] = [
+    "allUsers",
+    "allUsersExcept",
+    "deliveryMode",
+    "enableOAuthPerConfiguration",
+    "eventData",
+    "includeDocuments",
+    "requireMutualTls",
+    "signMessageWithX509Certificate",
+    "userIds",
+];
+
 /// The switches that include something of their own.
 const INCLUDE_SWITCHES: [(&str, Include); 5] = [
     ("includeCertificateOfCompletion", Include::CertificateOfCompletion),
@@ -406,6 +419,11 @@ pub(super) fn shown(subscription: &Subscription, warnings: &[String]) -> Value {
         form.insert("warnings".to_owned(), json!(warnings));
     }
     Value::Object(form)
+}
+
+/// Forgets how the subscription was spelled by a client of Connect, after something else changed what is spelled.
+pub(crate) fn forget_spelling(subscription: &mut Subscription) {
+    subscription.extra.retain(|name, _| !SPELLINGS.contains(&name.as_str()));
 }
 
 fn own_connection(subscription: &Subscription) -> Option<&OAuthConnection> {

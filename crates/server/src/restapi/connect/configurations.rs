@@ -20,7 +20,7 @@ use crate::{
     access::{Administers, Caller},
     failure::Failure,
     restapi::wire::{Answer, Wire},
-    subscription::{Terms, saved},
+    subscription::{Terms, is_listed, saved},
 };
 
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -94,5 +94,5 @@ pub(super) async fn find(app: &App, caller: &Caller<Administers>, id: &str) -> R
 }
 
 fn is_configuration(subscription: &Subscription) -> bool {
-    !matches!(subscription.scope, Scope::Envelope(_))
+    !matches!(subscription.scope, Scope::Envelope(_)) && is_listed(subscription)
 }

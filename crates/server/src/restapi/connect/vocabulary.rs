@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_core::{
     event::EventName,
-    subscription::{Include, MessageShape},
+    subscription::{EventPattern, Include, MessageShape, WantedEvents},
 };
 
 use crate::failure::Failure;
@@ -116,8 +116,30 @@ pub(super) fn read_events(names: &[String]) -> Result<BTreeSet<EventName>, Failu
 }
 
 /// True for a name that `events` may hold.
-pub(crate) fn is_known(name: &EventName) -> bool {
+fn is_known(name: &EventName) -> bool {
     EventName::CONNECT.contains(name) || SEEN_EVENTS.contains(&name.as_str())
+}
+
+/// Patterns as the lists that Connect shows: exact names of Connect's own where messages of the shape have a list for them.
+pub(crate) fn spread(patterns: Vec<EventPattern>, shape: MessageShape) -> WantedEvents {
+    let mut wanted = WantedEvents::default();
+    for pattern in patterns {
+        let name = EventName::try_new(pattern.as_str()).ok();
+        let in_list = |list: OlderList| name.as_ref().filter(|name| list.codes().iter().any(|(_, known)| known == *name));
+        if shape == MessageShape::JsonSim {
+            match name.filter(is_known) {
+                Some(name) => drop(wanted.names.insert(name)),
+                None => wanted.patterns.push(pattern),
+            }
+        } else if let Some(name) = in_list(OlderList::Envelope) {
+            wanted.envelope.insert(name.clone());
+        } else if let Some(name) = in_list(OlderList::Recipient) {
+            wanted.recipient.insert(name.clone());
+        } else {
+            wanted.patterns.push(pattern);
+        }
+    }
+    wanted
 }
 
 fn unknown(property: &str, text: &str, known: &[&str]) -> Failure {

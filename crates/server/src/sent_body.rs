@@ -12,7 +12,10 @@ use http::StatusCode;
 use crate::{App, failure::Failure, hex};
 
 /// Content type and body.
-pub(super) async fn rebuilt(app: &App, delivery: &Delivery, attempt: &AttemptRow) -> Result<(&'static str, Bytes), Failure> {
+///
+/// # Errors
+/// 409 when it cannot be made any more, and why; the store's own.
+pub async fn rebuilt(app: &App, delivery: &Delivery, attempt: &AttemptRow) -> Result<(&'static str, Bytes), Failure> {
     let gone = |why: String| Failure::new(StatusCode::CONFLICT, "BODY_NOT_AVAILABLE", why);
     if attempt.exchange.body_sha256.is_empty() {
         return Err(gone("nothing was sent in this attempt".to_owned()));
