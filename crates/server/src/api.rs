@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use countersign_core::{account::Account, event::Event};
 
 use crate::{App, failure::Failure};
 
@@ -13,6 +12,7 @@ mod connection;
 mod deliveries;
 mod delivery_filter;
 mod delivery_shown;
+mod envelopes;
 pub mod events;
 mod given;
 mod integration_keys;
@@ -35,6 +35,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(accounts::account_routes())
         .merge(certificates::routes())
         .merge(deliveries::routes())
+        .merge(envelopes::routes())
         .merge(events::routes(app))
         .merge(integration_keys::routes())
         .merge(jobs::routes())
@@ -49,11 +50,4 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
 
 async fn nothing_here() -> Failure {
     Failure::not_found("RESOURCE_NOT_FOUND", "there is nothing at this path")
-}
-
-/// The domains of an envelope's recipients that are assigned to the account: what Recipient Connect goes by.
-/// Events without an envelope have none.
-pub(crate) fn recipient_domains(account: &Account, event: &Event) -> Vec<String> {
-    let _ = (account, event);
-    Vec::new()
 }

@@ -10,7 +10,7 @@ use crate::{
     api::replay::Replay,
     jobs::{self, JobKind, Life},
     restapi::connect::historical::HistoricalPublish,
-    upkeep,
+    timers, upkeep,
 };
 
 /// How long a loop rests after a panic, so that a lasting fault does not fill the log.
@@ -22,6 +22,8 @@ pub fn start(app: &Arc<App>, life: &Life) -> JoinSet<()> {
     let mut set = JoinSet::new();
     let (by, jobs_app) = (Arc::clone(life), Arc::clone(app));
     set.spawn(kept_up("jobs", Arc::clone(app), move || jobs::run(Arc::clone(&jobs_app), Arc::clone(&by), kinds())));
+    let (by, timers_app) = (Arc::clone(life), Arc::clone(app));
+    set.spawn(kept_up("timers", Arc::clone(app), move || timers::run(Arc::clone(&timers_app), Arc::clone(&by))));
     let upkeep_app = Arc::clone(app);
     set.spawn(kept_up("upkeep", Arc::clone(app), move || upkeep::run(Arc::clone(&upkeep_app))));
     let config_app = Arc::clone(app);

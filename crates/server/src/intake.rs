@@ -62,7 +62,7 @@ pub struct Change {
     pub new_subscriptions: Vec<Arc<Subscription>>,
     /// The events go to this subscription alone, whatever it asks for (test events, historical publish).
     pub addressed_to: Option<Arc<Subscription>>,
-    /// Remember the answer made of the event ids.
+    /// Remember the answer.
     pub idempotency: Option<NewIdempotency>,
 }
 
@@ -73,8 +73,26 @@ pub struct NewIdempotency {
     pub key: String,
     /// SHA-256 of the request.
     pub request_sha256: [u8; 32],
-    /// Makes the answer of the ids given to the events.
-    pub answer: fn(&[EventId]) -> bytes::Bytes,
+    /// The answer.
+    pub answer: RememberedAnswer,
+}
+
+/// The answer that is repeated for the same request.
+#[derive(Clone, Debug)]
+pub enum RememberedAnswer {
+    /// Made of the ids given to the events.
+    OfIds(fn(&[EventId]) -> bytes::Bytes),
+    /// Known before.
+    Fixed(bytes::Bytes),
+}
+
+impl RememberedAnswer {
+    fn bytes(&self, ids: &[EventId]) -> bytes::Bytes {
+        match self {
+            Self::OfIds(make) => make(ids),
+            Self::Fixed(bytes) => bytes.clone(),
+        }
+    }
 }
 
 /// What became of a change.
@@ -150,7 +168,7 @@ impl App {
         let idempotency = change.idempotency.as_ref().map(|new| Idempotency {
             key: new.key.clone(),
             request_sha256: new.request_sha256,
-            answer: (new.answer)(&ids),
+            answer: new.answer.bytes(&ids),
             expires_at: now + self.settings.idempotency_life,
         });
         let mut subscriptions = Vec::with_capacity(change.new_subscriptions.len());

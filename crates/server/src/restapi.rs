@@ -3,18 +3,26 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, extract::OriginalUri};
 
 use crate::{App, failure::Failure};
 
 pub mod connect;
+mod envelopes;
+mod scope;
+mod templates;
 pub mod wire;
 
 /// The routes below `/restapi`.
 pub fn routes(_app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new().nest("/v2.1/accounts/{account_id}", connect::routes()).fallback(nothing_here)
+    Router::new()
+        .nest("/v2.1/accounts/{account_id}", connect::routes().merge(envelopes::routes()).merge(templates::routes()))
+        .fallback(nothing_here)
 }
 
-async fn nothing_here() -> Failure {
+async fn nothing_here(OriginalUri(uri): OriginalUri) -> Failure {
+    if scope::is_docusigns(uri.path().strip_prefix("/restapi").unwrap_or(uri.path())) {
+        return Failure::not_implemented("this endpoint");
+    }
     Failure::not_found("RESOURCE_NOT_FOUND", "there is nothing at this path")
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 
-use crate::{App, api, failure, health, layers, login, restapi};
+use crate::{App, api, failure, health, layers, login, restapi, ui};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
@@ -19,6 +19,8 @@ pub fn router(app: &Arc<App>) -> Router {
     let api = api::routes(app).layer(panic()).layer(middleware::from_fn(failure::as_problem)).layer(count("api"));
     let oauth = login::routes().layer(panic()).layer(middleware::from_fn(failure::as_oauth)).layer(count("oauth"));
     let mut router = Router::new().nest("/restapi", restapi).nest("/api/v1", api).nest("/oauth", oauth);
+    let pages = ui::signing::routes().layer(panic()).layer(count("pages"));
+    router = router.merge(pages);
     if !app.settings.operations_apart {
         router = router.merge(health::routes());
     }

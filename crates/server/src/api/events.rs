@@ -24,14 +24,14 @@ use sha2::{Digest, Sha256};
 use crate::{
     App,
     access::{Caller, Reads, Writes},
+    envelopes,
     failure::Failure,
-    intake::{Change, NewEvent, NewIdempotency, NotSubmitted, Submitted},
+    idempotency::idempotency_key,
+    intake::{Change, NewEvent, NewIdempotency, NotSubmitted, RememberedAnswer, Submitted},
 };
 
 /// Events in one array: one transaction, one answer.
 const EVENTS_MAX: usize = 1_000;
-/// The longest idempotency key, in bytes.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let body_bytes_max = app.settings.envelope_bytes_max.max(app.settings.event_bytes_max);
@@ -75,7 +75,7 @@ async fn post_events(
     let idempotency = idempotency_key(&headers)?.map(|key| NewIdempotency {
         key,
         request_sha256: Sha256::digest(&body).into(),
-        answer: if single { answer_one } else { answer_many },
+        answer: RememberedAnswer::OfIds(if single { answer_one } else { answer_many }),
     });
     let answer_of = if single { answer_one } else { answer_many };
     let submitted = app.submit(caller.account_id(), Change { events, idempotency, ..Change::default() }).await;
@@ -103,18 +103,6 @@ fn new_event(app: &App, body: &Bytes, posted: &Posted<'_>, index: usize) -> Resu
         // A slice of the request's own bytes: nothing is copied.
         snapshot: Snapshot::Posted(body.slice_ref(data.as_bytes())),
     })
-}
-
-/// The idempotency key of a request, by any of the header names that clients send (design: Storage and scale).
-///
-/// # Errors
-/// 400 when it is empty, too long or not visible ASCII.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
-    let Some(value) = headers.get("idempotency-key").or_else(|| headers.get("x-docusign-idempotency-key")) else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= IDEMPOTENCY_KEY_BYTES_MAX => Ok(Some(key.to_owned())),
-        _ => Err(Failure::invalid_parameter(format!("an idempotency key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"))),
-    }
 }
 
 fn answer_one(ids: &[EventId]) -> Bytes {
@@ -193,7 +181,7 @@ async fn matches(
             heard_by.push(Arc::new(object.read()?));
         }
     }
-    let domains = crate::api::recipient_domains(&caller.account.account, &event);
+    let domains = envelopes::domains_told(&caller.account.account, &event);
     let occasion = Occasion { name: &event.name, user: event.user, envelope: event.envelope, recipient_domains: &domains };
     let verdicts: Vec<_> = heard_by
         .iter()

@@ -135,6 +135,67 @@ impl Wire {
         }
     }
 
+    /// Takes a scalar out as text.
+    ///
+    /// # Errors
+    /// 400 `INVALID_REQUEST_PARAMETER` for an object or an array.
+    pub fn take_text(&mut self, name: &str) -> Result<Option<String>, Failure> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(value) => scalar(name, &value).map(Some),
+        }
+    }
+
+    /// Takes a switch out.
+    ///
+    /// # Errors
+    /// 400 `INVALID_REQUEST_PARAMETER` for anything but true and false.
+    pub fn take_flag(&mut self, name: &str) -> Result<Option<bool>, Failure> {
+        let flag = self.flag(name)?;
+        self.take(name);
+        Ok(flag)
+    }
+
+    /// Takes a whole number out.
+    ///
+    /// # Errors
+    /// 400 `INVALID_REQUEST_PARAMETER` for anything else.
+    pub fn take_number(&mut self, name: &str) -> Result<Option<i64>, Failure> {
+        let number = self.number(name)?;
+        self.take(name);
+        Ok(number)
+    }
+
+    /// Takes an object out.
+    ///
+    /// # Errors
+    /// 400 `INVALID_REQUEST_PARAMETER` for anything else.
+    pub fn take_object(&mut self, name: &str) -> Result<Option<Self>, Failure> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Self(map))),
+            Some(other) => Err(Failure::invalid_parameter(format!("{name} must be an object, not {}", kind_of(&other)))),
+        }
+    }
+
+    /// Takes a list of objects out without copying what may be large; `None` when absent.
+    ///
+    /// # Errors
+    /// 400 `INVALID_REQUEST_PARAMETER` when it is not a list of objects.
+    pub fn take_objects(&mut self, name: &str) -> Result<Option<Vec<Self>>, Failure> {
+        let items = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(Failure::invalid_parameter(format!("{name} must be a list, not {}", kind_of(&other)))),
+        };
+        let read = |item| match item {
+            Value::Object(map) => Ok(Self(map)),
+            other => Err(Failure::invalid_parameter(format!("{name} must hold objects, not {}", kind_of(&other)))),
+        };
+        items.into_iter().map(read).collect::<Result<_, _>>().map(Some)
+    }
+
     /// What is left.
     #[must_use]
     pub fn into_map(self) -> Map<String, Value> {

@@ -227,7 +227,11 @@ async fn publish_one(app: &App, job: &Job, id: EnvelopeId, subscription: &Arc<Su
             snapshot: Snapshot::Envelope(stored.row.body),
         }],
         addressed_to: Some(Arc::clone(subscription)),
-        idempotency: Some(NewIdempotency { key: format!("{}/{id}", job.id), request_sha256: [0; 32], answer: |_| bytes::Bytes::new() }),
+        idempotency: Some(NewIdempotency {
+            key: format!("{}/{id}", job.id),
+            request_sha256: [0; 32],
+            answer: crate::intake::RememberedAnswer::Fixed(bytes::Bytes::new()),
+        }),
         ..Change::default()
     };
     match submitted(app, job.account, change).await {

@@ -1,0 +1,185 @@
+//! What completion makes of the documents, and the documents themselves as bytes.
+
+use bytes::Bytes;
+use countersign_core::{
+    envelope::{Content, Document, Envelope, PageSize, Purge, Renderings},
+    id::AccountId,
+};
+use countersign_store::StoreError;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::{
+    App,
+    documents::{self, File},
+    failure::Failure,
+};
+
+/// Renderings at once: each holds all documents of one envelope in memory, twice for a moment.
+const RENDERINGS_MAX: usize = 2;
+static RENDERING: Semaphore = Semaphore::const_new(RENDERINGS_MAX);
+
+/// True when the renderings of a completed envelope are still to be made.
+pub(super) fn is_wanted(envelope: &Envelope) -> bool {
+    envelope.renderings.is_empty() && !matches!(envelope.purge, Purge::Purged { .. })
+}
+
+/// Makes certificate, combined PDF and archive, and keeps them: before the change that refers to them is recorded.
+pub(super) async fn render(app: &App, account: AccountId, envelope: &mut Envelope) -> Result<(), Failure> {
+    let files = files(app, account, envelope).await?;
+    let as_it_is = envelope.clone();
+    let (certificate, combined, archive) = aside(move || {
+        let certificate = Bytes::from(documents::certificate(&as_it_is).map_err(ours)?);
+        let combined = Bytes::from(documents::combined(&files).map_err(ours)?);
+        let pages = documents::measure(&summary(certificate.clone()));
+        let archive: Vec<File> = files.into_iter().chain([summary(certificate.clone())]).collect();
+        let archive = Bytes::from(documents::archive(&archive).map_err(ours)?);
+        Ok(((certificate, pages), combined, archive))
+    })
+    .await?;
+    let (certificate, (pages, page_size)) = certificate;
+    envelope.renderings = Renderings {
+        certificate: Some(certificate_document(keep(app, account, certificate).await?, pages, page_size)),
+        combined: Some(keep(app, account, combined).await?),
+        archive: Some(keep(app, account, archive).await?),
+    };
+    Ok(())
+}
+
+/// The certificate as a document of the envelope (Connect: id `certificate`, name `Summary`, order 999).
+fn certificate_document(content: Content, pages: u32, page_size: PageSize) -> Document {
+    let mut document = Document::new("certificate", Uuid::new_v4(), "Summary", 999, content, pages);
+    document.page_size = page_size;
+    document
+}
+
+/// All documents in one PDF: what was kept at completion, else made as the envelope stands.
+///
+/// # Errors
+/// The store's, and faults of ours.
+pub async fn combined(app: &App, account: AccountId, envelope: &Envelope, with_certificate: bool) -> Result<Bytes, Failure> {
+    match envelope.renderings.combined {
+        Some(kept) if !with_certificate => Ok(content(app, account, kept).await?),
+        _ => {
+            let mut files = files(app, account, envelope).await?;
+            if with_certificate {
+                files.push(summary(certificate(app, account, envelope).await?));
+            }
+            aside(move || Ok(documents::combined(&files).map_err(ours)?.into())).await
+        }
+    }
+}
+
+/// All documents and the certificate in one zip: what was kept at completion, else made as the envelope stands.
+///
+/// # Errors
+/// The store's, and faults of ours.
+pub async fn archive(app: &App, account: AccountId, envelope: &Envelope) -> Result<Bytes, Failure> {
+    if let Some(kept) = envelope.renderings.archive {
+        return Ok(content(app, account, kept).await?);
+    }
+    let mut files = files(app, account, envelope).await?;
+    files.push(summary(certificate(app, account, envelope).await?));
+    aside(move || Ok(documents::archive(&files).map_err(ours)?.into())).await
+}
+
+/// The certificate: what was kept at completion, else made as the envelope stands.
+///
+/// # Errors
+/// The store's, and faults of ours.
+pub async fn certificate(app: &App, account: AccountId, envelope: &Envelope) -> Result<Bytes, Failure> {
+    if let Some(kept) = envelope.renderings.certificate.as_ref().and_then(|document| document.content) {
+        return Ok(content(app, account, kept).await?);
+    }
+    let as_it_is = envelope.clone();
+    aside(move || Ok(documents::certificate(&as_it_is).map_err(ours)?.into())).await
+}
+
+fn summary(bytes: Bytes) -> File {
+    File { name: "Summary".to_owned(), extension: "pdf".to_owned(), bytes }
+}
+
+/// Counts the pages of uploaded files and names their bytes by hash. Nothing is kept yet: see [`keep_all`].
+///
+/// # Errors
+/// Faults of ours.
+pub async fn measured(uploads: Vec<(Document, File)>) -> Result<Vec<(Document, Bytes)>, Failure> {
+    if uploads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let measure = |(mut document, file): (Document, File)| {
+        (document.pages, document.page_size) = documents::measure(&file);
+        document.content = Some(Content::of(&file.bytes));
+        (document, file.bytes)
+    };
+    aside(move || Ok(uploads.into_iter().map(measure).collect())).await
+}
+
+/// Keeps bytes under their hashes, before the change that refers to them is recorded. What no record refers to in the end is swept away.
+///
+/// # Errors
+/// The store's.
+pub async fn keep_all(app: &App, account: AccountId, contents: Vec<Bytes>) -> Result<(), StoreError> {
+    for bytes in contents {
+        keep(app, account, bytes).await?;
+    }
+    Ok(())
+}
+
+/// Runs work for the processor where it blocks nobody, few at a time. A panic in it is a failure of that request alone.
+async fn aside<T, F>(work: F) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, Failure> + Send + 'static,
+{
+    let permit = RENDERING.acquire().await.map_err(ours)?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _held = permit;
+        work()
+    });
+    done.await.map_err(ours)?
+}
+
+fn ours(error: impl std::fmt::Display) -> Failure {
+    tracing::error!(%error, "documents could not be rendered");
+    Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the documents could not be rendered; the log says why")
+}
+
+async fn keep(app: &App, account: AccountId, bytes: Bytes) -> Result<Content, StoreError> {
+    let content = Content::of(&bytes);
+    app.store.put_content(account, content.hash.0, bytes, app.now()).await?;
+    Ok(content)
+}
+
+/// The documents of an envelope with their bytes, in order; purged ones are left out.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn files(app: &App, account: AccountId, envelope: &Envelope) -> Result<Vec<File>, Failure> {
+    let mut documents: Vec<&Document> = envelope.documents.iter().collect();
+    documents.sort_by_key(|document| document.order);
+    let mut files = Vec::with_capacity(documents.len());
+    for document in documents {
+        files.extend(file(app, account, document).await?);
+    }
+    Ok(files)
+}
+
+/// A document with its bytes; `None` once purged.
+///
+/// # Errors
+/// The store's.
+pub async fn file(app: &App, account: AccountId, document: &Document) -> Result<Option<File>, Failure> {
+    let Some(kept) = document.content else { return Ok(None) };
+    let bytes = content(app, account, kept).await?;
+    Ok(Some(File { name: document.name.clone(), extension: document.extension.clone(), bytes }))
+}
+
+/// Bytes that an envelope refers to.
+///
+/// # Errors
+/// The store's; [`StoreError::Damaged`] when they are gone.
+pub async fn content(app: &App, account: AccountId, content: Content) -> Result<Bytes, StoreError> {
+    let found = app.store.content(account, content.hash.0).await?;
+    found.ok_or_else(|| StoreError::Damaged(format!("the content {} of a document is missing", content.hash)))
+}
