@@ -2,6 +2,8 @@
 
 use countersign_core::config::ConfigVersion;
 
+use crate::vault::VaultError;
+
 /// The store itself did not do it. The caller answers 503, or 507 for [`StoreError::Full`]; nothing was half-applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -23,6 +25,12 @@ pub enum StoreError {
     /// Anything the backend says that should not happen.
     #[error("store: {0}")]
     Backend(String),
+}
+
+impl From<VaultError> for StoreError {
+    fn from(error: VaultError) -> Self {
+        Self::Sealed(error.to_string())
+    }
 }
 
 /// One item of a batch was refused; its neighbours were not.

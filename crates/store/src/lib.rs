@@ -6,6 +6,8 @@
 
 pub mod cache;
 pub mod claim;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod envelopes;
 pub mod error;
 pub mod handover;
@@ -14,8 +16,10 @@ pub mod objects;
 pub mod query;
 pub mod record;
 pub mod settle;
+pub mod sqlite;
 pub mod store;
 pub mod timer;
+pub mod vault;
 
 pub use error::{Refused, StoreError};
 pub use store::Store;

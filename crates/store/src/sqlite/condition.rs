@@ -1,0 +1,76 @@
+//! What the writer tells others about itself.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::StoreError;
+
+/// The writer's condition, read by callers before they queue and by the health report.
+#[derive(Debug, Default)]
+pub(super) struct Condition {
+    disk_full: AtomicBool,
+    budget_spent: AtomicBool,
+    suspect: Mutex<Option<String>>,
+    commit_us: AtomicU64,
+    used_bytes: AtomicU64,
+    /// Makes the next commit fail as a failed fsync does.
+    #[cfg(test)]
+    pub(super) fail_next_commit: AtomicBool,
+}
+
+impl Condition {
+    /// Why nothing more is written, if so.
+    pub(super) fn suspect(&self) -> Option<String> {
+        self.suspect.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on nothing is written.
+    pub(super) fn set_suspect(&self, why: String) {
+        *self.suspect.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Why intake is refused, if so.
+    pub(super) fn full(&self) -> Option<StoreError> {
+        if self.is_disk_full() {
+            Some(StoreError::Full("no space left on the disk; intake goes on when there is space again".into()))
+        } else if self.budget_spent.load(Ordering::Relaxed) {
+            Some(StoreError::Full("the disk budget is spent".into()))
+        } else {
+            None
+        }
+    }
+
+    /// True when a write found no space, until the reserve is whole again.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_disk_full(&self, full: bool) {
+        self.disk_full.store(full, Ordering::Relaxed);
+    }
+
+    /// Bytes of the database in use, free pages left out.
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Sets what is in use and whether that spends the disk budget; true when the latter has changed.
+    pub(super) fn set_used(&self, bytes: u64, budget_spent: bool) -> bool {
+        self.used_bytes.store(bytes, Ordering::Relaxed);
+        self.budget_spent.swap(budget_spent, Ordering::Relaxed) != budget_spent
+    }
+
+    /// Time of the last commit, from begin to end.
+    pub(super) fn last_commit(&self) -> Duration {
+        Duration::from_micros(self.commit_us.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_last_commit(&self, took: Duration) {
+        self.commit_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
