@@ -50,3 +50,42 @@ pub(crate) async fn count(State((app, surface)): State<(Arc<App>, &'static str)>
     app.metrics.request(surface, response.status(), begun.elapsed());
     response
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use axum::{Router, body::to_bytes, middleware, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::failure;
+
+    async fn panics() -> Response {
+        panic!("a fault planted for this test")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_in_the_form_of_its_surface_and_tells_nothing() {
+        let docusign = Router::new()
+            .route("/", get(panics))
+            .layer(middleware::from_fn(catch_panic))
+            .layer(middleware::from_fn(failure::as_docusign))
+            .layer(middleware::from_fn(trace));
+        let problem =
+            Router::new().route("/", get(panics)).layer(middleware::from_fn(catch_panic)).layer(middleware::from_fn(failure::as_problem));
+        let oauth =
+            Router::new().route("/", get(panics)).layer(middleware::from_fn(catch_panic)).layer(middleware::from_fn(failure::as_oauth));
+        for (row, router, words) in [
+            ("docusign", docusign, "\"errorCode\":\"INTERNAL_ERROR\""),
+            ("problem", problem, "\"code\":\"internal-error\""),
+            ("oauth", oauth, "\"error\":\"server_error\""),
+        ] {
+            let response = router.oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{row}");
+            assert_eq!(response.headers().contains_key(TRACE_TOKEN), row == "docusign", "{row}");
+            let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+            let text = String::from_utf8_lossy(&body);
+            assert!(text.contains(words) && !text.contains("planted"), "{row}: {text}");
+        }
+    }
+}

@@ -133,8 +133,9 @@ async fn replay_one(
     let counts = replay::again(&app, caller.account_id(), std::slice::from_ref(&listed), Timestamp::from_micros(i64::MAX), &key).await?;
     if counts.retried + counts.replayed == 0 {
         let state = listed.delivery.state.as_str();
-        let message =
-            format!("the delivery is {state}, or its subscription is gone; only what waits, is parked or was delivered can be replayed");
+        let message = format!(
+            "the delivery is {state}, or its subscription is gone or switched off; only what waits, is parked or was delivered can be replayed"
+        );
         return Err(Failure::new(StatusCode::CONFLICT, "WRONG_STATE", message));
     }
     Ok((StatusCode::ACCEPTED, Json(json!({"retried": counts.retried, "replayed": counts.replayed}))))

@@ -1,8 +1,8 @@
 //! Replay: deliveries sent again, one at once or any number as a durable job.
 //!
 //! What waits or was given up keeps its id and is attempted again with a raised `retryCount` (Connect: `retry_queue`). What was
-//! delivered is sent by a new delivery that names the old one. What is under way, was cancelled, or has lost its subscription
-//! is passed over and counted.
+//! delivered is sent by a new delivery that names the old one. What is under way, was cancelled, or whose subscription is
+//! gone or switched off is passed over and counted.
 //!
 //! The job looks back from the moment it was asked for, newest first; what is recorded later is never part of it. A step
 //! repeated after a crash does nothing twice: new deliveries are recorded under an idempotency key made of the job and the
@@ -16,6 +16,7 @@ use countersign_core::{
     Timestamp,
     delivery::{Delivery, DeliveryState},
     id::{AccountId, DeliveryId, ListenerId},
+    subscription::Activity,
 };
 use countersign_store::{
     StoreError,
@@ -34,6 +35,7 @@ use crate::{
     api::{delivery_filter::FilterText, jobs::shown, strict::StrictJson},
     failure::Failure,
     jobs::{self, JobKind, StepError, Stepped},
+    subscription::is_listed,
 };
 
 /// The kind of the job.
@@ -263,9 +265,14 @@ pub(super) async fn again(
     Ok(counts)
 }
 
-/// A new delivery of the same event to the same subscription, by its present address; `None` when nobody listens there any more.
+/// A new delivery of the same event to the same subscription, by its present address; `None` when nobody listens there any more,
+/// because the subscription was deleted or a person has switched it off.
 async fn replayed(app: &App, old: &Delivery, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
     let Some((config, subscription)) = app.configs.subscription(old.account, old.subscription).await? else { return Ok(None) };
+    // Those of single publishes are never switched on; their messages are addressed to them.
+    if subscription.activity == Activity::Inactive && is_listed(&subscription) {
+        return Ok(None);
+    }
     Ok(Some(Delivery {
         id: app.delivery_id(now),
         listener: subscription.listener(config.identity()).id(),
