@@ -99,7 +99,8 @@ macro_rules! store_conformance {
                 an_orphaned_head_goes_before_its_successors;
             holding:
                 a_release_adds_the_time_held_and_leaves_the_due_time,
-                a_release_names_a_subscription_and_a_cause;
+                a_release_names_a_subscription_and_a_cause,
+                held_subscriptions_are_listed_with_their_reasons;
             acting:
                 a_retry_starts_the_schedule_anew,
                 a_cancelled_delivery_is_not_attempted,

@@ -188,8 +188,10 @@ CREATE INDEX delivery_of_event ON delivery (event);
 CREATE INDEX delivery_due ON delivery (listener, at, account, state, held, queued) WHERE state = 0 AND held = 0 AND queued = 0;
 -- What is in the hands of a node: the only index that an event delivered at its first attempt enters and leaves.
 CREATE INDEX delivery_leased ON delivery (leased_by, listener) WHERE state = 1;
--- What waits or is parked: counts, lists by state, release of a hold, cancelling with a subscription. Covers all of these.
+-- What waits or is parked: counts, lists by state, cancelling with a subscription. Covers all of these.
 CREATE INDEX delivery_pending ON delivery (account, subscription, state, held, attempts_made) WHERE state = 0 OR state = 3;
+-- What is held: which subscriptions have any, and what a release lets go, oldest first.
+CREATE INDEX delivery_held ON delivery (subscription, held) WHERE state = 0 AND held > 0;
 -- Unfinished deliveries by order key: the first goes out, the others queue behind it.
 CREATE INDEX delivery_ordered ON delivery (order_key, queued) WHERE order_key IS NOT NULL AND state <= 1;
 

@@ -6,7 +6,7 @@ use countersign_core::delivery::Hold;
 
 use super::world::{START, World, at, held, waiting_until};
 use crate::{
-    claim::Release,
+    claim::{HeldSubscription, Release},
     settle::{Next, Settlement},
 };
 
@@ -55,4 +55,31 @@ pub async fn a_release_names_a_subscription_and_a_cause(world: World) {
     }
     assert_eq!(world.state(&no_token).await, held(START, Hold::NoToken));
     assert_eq!(world.state(&elsewhere).await, held(START, Hold::Paused));
+}
+
+/// Subscriptions with anything held, each with each of its reasons, page by page; none when all is released.
+pub async fn held_subscriptions_are_listed_with_their_reasons(world: World) {
+    let (account, first) = world.subscribed().await;
+    let (other, second) = world.subscribed().await;
+    for (of, subscription, hold) in
+        [(account, first, Hold::NoToken), (account, first, Hold::Paused), (account, first, Hold::Paused), (other, second, Hold::Disabled)]
+    {
+        world.recorded_as(of, subscription, 7, held(START, hold)).await;
+    }
+    world.waiting(account, world.subscription(account).await, 7).await;
+    let row = |account, subscription, held| HeldSubscription { account, subscription, held };
+    let all = [row(account, first, Hold::Paused), row(account, first, Hold::NoToken), row(other, second, Hold::Disabled)];
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let page = world.store.held_subscriptions(after, 2).await.expect("read");
+        listed.extend_from_slice(&page);
+        let Some(last) = page.last().filter(|_| page.len() == 2) else { break };
+        after = Some((last.subscription, last.held));
+    }
+    assert_eq!(listed, all);
+    for HeldSubscription { subscription, held, .. } in all {
+        world.store.release(Release { subscription, held, now: at(1), rows_max: 10 }).await.expect("released");
+    }
+    assert!(world.store.held_subscriptions(None, 10).await.expect("read").is_empty());
 }

@@ -305,7 +305,7 @@ mod tests {
             ),
             ("the next lane", claim::NEXT_LANE, "COVERING INDEX delivery_due (listener>?)"),
             ("the next holder", "SELECT min(leased_by) FROM delivery WHERE state = 1 AND leased_by > ?1", "delivery_leased (leased_by>?)"),
-            ("a release", super::super::hold::HELD, "delivery_pending (account=? AND subscription=? AND state=? AND held=?)"),
+            ("a release", super::super::hold::HELD, "delivery_held (subscription=? AND held=?)"),
             (
                 "an order key",
                 "SELECT 1 FROM delivery WHERE order_key = ?1 AND queued = 0 AND order_key IS NOT NULL AND state <= 1",

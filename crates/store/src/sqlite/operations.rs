@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Refused, Store, StoreError,
-    claim::{Claim, Claimed, DueListener, Release},
+    claim::{Claim, Claimed, DueListener, HeldSubscription, Release},
     envelopes::{EnvelopePage, EnvelopeQuery, StoredEnvelope},
     job::{Job, JobState},
     objects::{Object, ObjectKey, StoredObject, StoredToken, Ticket},
@@ -211,6 +211,10 @@ impl Store for SqliteStore {
 
     async fn release(&self, release: Release) -> Result<u32, StoreError> {
         self.write(Weight::rows(release.rows_max as usize), move |tx| hold::release(tx, &release)).await
+    }
+
+    async fn held_subscriptions(&self, after: Option<(SubscriptionId, Hold)>, limit: u32) -> Result<Vec<HeldSubscription>, StoreError> {
+        self.read(move |conn| hold::subscriptions(conn, after, limit)).await
     }
 
     async fn register_node(&self, name: &str, incarnation_seed: u64, now: Timestamp, ttl: Duration) -> Result<NodeRow, StoreError> {
