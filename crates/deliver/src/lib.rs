@@ -14,6 +14,7 @@ pub mod execute;
 mod holds;
 pub mod lane;
 pub mod lanes;
+pub mod metrics;
 pub mod node;
 pub mod pace;
 
