@@ -1,10 +1,18 @@
 //! The `countersign` binary: one verb, one file in `commands`.
 
+mod bench;
+mod caller;
 mod commands;
+mod demo;
+mod dev_tls;
 mod input;
+mod logging;
 mod message_file;
 mod misuse;
 mod output;
+mod process;
+mod settings;
+mod span;
 
 use std::process::ExitCode;
 
@@ -22,6 +30,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// API, pages and worker in one process
+    Serve(Box<commands::serve::Serve>),
+    /// The whole story in a terminal: an envelope is sent, viewed and signed, every message verified
+    Demo(commands::demo::DemoArgs),
+    /// Measure this machine: deliveries, isolation, backlog, beside the bare client
+    Bench(commands::bench::Bench),
     Verify(commands::verify::Verify),
     Sign(commands::sign::Sign),
     /// Write shell completions to stdout
@@ -42,6 +56,9 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.verb {
+            Verb::Serve(serve) => commands::serve::run(*serve).await,
+            Verb::Demo(demo) => commands::demo::run(demo).await,
+            Verb::Bench(bench) => commands::bench::run(bench).await,
             Verb::Verify(verify) => commands::verify::run(&verify),
             Verb::Sign(sign) => commands::sign::run(&sign),
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),

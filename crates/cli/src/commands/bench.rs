@@ -1,0 +1,124 @@
+//! `bench`: figures of this machine, each beside the bare client's of the same run.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use clap::{Args, Subcommand};
+
+use crate::bench::{backlog, bare, deliveries, isolation};
+
+/// Measure: a server as a child process, a sink, and the bare client beside them.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    profile: Option<Profile>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Events to post and count
+    #[arg(long, global = true)]
+    events: Option<u64>,
+    /// Size of the events' data, in bytes
+    #[arg(long, global = true, default_value_t = 2_048)]
+    bytes: usize,
+    /// Requests at once
+    #[arg(long, global = true, default_value_t = 64)]
+    in_flight: usize,
+}
+
+#[derive(Debug, Subcommand)]
+enum Profile {
+    /// Deliveries at fan-out 1 and 10 (the default)
+    Deliveries,
+    /// A healthy listener alone, and beside one that hangs
+    Isolation,
+    /// Many deliveries waiting: memory and start
+    Backlog {
+        /// How many
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+    },
+    /// The bare client alone, against a sink (used by the others)
+    #[command(hide = true)]
+    BareClient {
+        /// The sink
+        sink: SocketAddr,
+    },
+}
+
+/// Measures.
+pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
+    match given.profile.unwrap_or(Profile::Deliveries) {
+        Profile::Deliveries => {
+            let mut all = Vec::new();
+            for (fan_out, events) in [(1, given.events.unwrap_or(20_000)), (10, given.events.unwrap_or(20_000) / 4)] {
+                let plan = deliveries::Plan { events: events.max(100), bytes: given.bytes, in_flight: given.in_flight.max(1), fan_out };
+                let figures = deliveries::run(plan).await?;
+                if !given.json {
+                    show_deliveries(&figures);
+                }
+                all.push(figures);
+            }
+            if given.json {
+                println!("{}", serde_json::to_string_pretty(&all)?);
+            }
+        }
+        Profile::Isolation => {
+            let figures = isolation::run(given.events.unwrap_or(2_000)).await?;
+            if given.json {
+                println!("{}", serde_json::to_string_pretty(&figures)?);
+            } else {
+                println!("healthy listener alone           p99 {:>9.2} ms", figures.alone_p99_ms);
+                println!("healthy listener beside hanging  p99 {:>9.2} ms", figures.beside_hanging_p99_ms);
+                println!("ratio                                {:>9.2}", figures.ratio);
+                println!("sent to the hanging one {} and held by it {}", figures.sent_to_hanging, figures.held_by_hanging);
+            }
+        }
+        Profile::Backlog { rows } => {
+            let figures = backlog::run(rows.max(1), given.bytes).await?;
+            if given.json {
+                println!("{}", serde_json::to_string_pretty(&figures)?);
+            } else {
+                println!("deliveries waiting              {:>12}", figures.waiting);
+                println!("accepted, arrays of 1,000       {:>12.0} /s", figures.accepted_per_second);
+                println!("peak memory while taking in     {:>12.1} MB", mega(figures.peak_memory_bytes));
+                println!("peak memory after a restart     {:>12.1} MB", mega(figures.memory_after_restart_bytes));
+                println!("start                           {:>12.0} ms", figures.start_ms);
+            }
+        }
+        Profile::BareClient { sink } => {
+            let (count, bytes, in_flight) = (given.events.unwrap_or(20_000), given.bytes, given.in_flight.max(1));
+            let figures = tokio::task::spawn_blocking(move || bare::run(sink, count, bytes, in_flight)).await??;
+            println!("{}", serde_json::to_string(&figures)?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_deliveries(figures: &deliveries::Figures) {
+    println!("fan-out {}, {} events", figures.fan_out, figures.events);
+    println!(
+        "  deliveries            {:>12.0} /s   {:>6.1} % of the bare client's POSTs",
+        figures.deliveries_per_second,
+        figures.rate_of_bare * 100.0
+    );
+    println!(
+        "  processor time        {:>12.4} s per 1,000   {:>6.2} times the bare client's",
+        figures.cpu_seconds_per_1000, figures.cpu_of_bare
+    );
+    println!("  accepted              {:>12.2} ms p50 {:>9.2} ms p99", figures.accepted_p50_ms, figures.accepted_p99_ms);
+    println!(
+        "  accept to received    {:>12.2} ms p50 {:>9.2} ms p99",
+        figures.accept_to_received_p50_ms, figures.accept_to_received_p99_ms
+    );
+    println!("  peak memory           {:>12.1} MB", mega(figures.peak_memory_bytes));
+    println!("  on disk               {:>12} bytes per event", figures.disk_bytes_per_event);
+    println!(
+        "  bare client           {:>12.0} POSTs/s   {:.4} s per 1,000",
+        figures.bare.posts_per_second, figures.bare.cpu_seconds_per_1000
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure to read")]
+fn mega(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

@@ -1,0 +1,82 @@
+//! `serve`: API, pages and worker in one process.
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+use countersign_core::Secret;
+
+use crate::{
+    dev_tls::write_private,
+    logging,
+    process::{Plan, Process},
+    settings::{self, ServeSettings},
+};
+
+/// API, pages and worker in one process.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// For development: http and loopback targets, an authorization server at /dev/authority, https on the next port; loopback only
+    #[arg(long)]
+    dev: bool,
+    /// Read settings from this file (default: countersign.toml, if it is there)
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: ServeSettings,
+}
+
+/// Serves until it is told to stop.
+pub(crate) async fn run(given: Serve) -> anyhow::Result<ExitCode> {
+    let settings = settings::merge(given.config.as_deref(), given.settings)?;
+    logging::start(settings.log.as_deref(), settings.log_format)?;
+    let plan = Plan {
+        settings,
+        dev: given.dev,
+        account: std::env::var("COUNTERSIGN_ACCOUNT_ID").ok().filter(|text| !text.is_empty()),
+        token: std::env::var("COUNTERSIGN_API_TOKEN").ok().filter(|text| !text.is_empty()).map(Secret::new),
+        dev_clients: Vec::new(),
+    };
+    let process = Process::start(plan).await?;
+    say(&process)?;
+    stopped().await?;
+    tracing::info!("stopping: no new requests, attempts in flight may end");
+    process.shut_down().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says where it is, and at the first start how to get in.
+fn say(process: &Process) -> anyhow::Result<()> {
+    let account = process.first.account.guid;
+    println!("countersign listens on {}", process.url());
+    if let Some((address, ca)) = &process.dev_tls {
+        println!("https for development on https://{address} (CA: {})", ca.display());
+    }
+    if let Some(authority) = &process.authority {
+        println!("development authorization server at {}", authority.issuer());
+    }
+    println!("account {account}");
+    if let Some(token) = &process.first.new_token {
+        if std::io::stdout().is_terminal() {
+            println!("API token {} (shown once)", token.expose_secret());
+        } else {
+            let path = process.data_dir.join("first-token");
+            write_private(&path, format!("{}\n", token.expose_secret()).as_bytes())?;
+            println!("API token written to {}", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn stopped() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("waiting for signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("waiting for signals")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! One process: store, worker, API, pages, timers and jobs, wired together and taken down in order.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use countersign_authority::{Authority, Settings as AuthoritySettings};
+use countersign_core::{
+    Secret,
+    address::{PlainHttp, TargetPolicy},
+    id::IdSource,
+    retry::RetryProfile,
+};
+use countersign_deliver::{
+    Worker,
+    attempt::{Attempts, Parts},
+    metrics::LaneFigures,
+};
+use countersign_egress::{Egress, Roots, SystemClock, TokenSource};
+use countersign_server::{
+    App, background,
+    bootstrap::{Bootstrapped, FirstStart, bootstrap},
+    router, serving,
+};
+use countersign_store::{
+    Store,
+    cache::ConfigCache,
+    sqlite::{self, SqliteStore},
+    vault::VaultKey,
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{dev_tls, settings::ServeSettings};
+
+/// Where the development authorization server is mounted (design: the outside contract).
+const DEV_AUTHORITY_PATH: &str = "/dev/authority";
+/// The address when none is given.
+const LISTEN_DEFAULT: &str = "127.0.0.1:8400";
+/// The data directory when none is given.
+const DATA_DIR_DEFAULT: &str = "countersign-data";
+
+/// What a process is to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    /// Merged settings.
+    pub(crate) settings: ServeSettings,
+    /// Development mode.
+    pub(crate) dev: bool,
+    /// `COUNTERSIGN_ACCOUNT_ID`.
+    pub(crate) account: Option<String>,
+    /// `COUNTERSIGN_API_TOKEN`.
+    pub(crate) token: Option<Secret>,
+    /// Clients of the development authorization server.
+    pub(crate) dev_clients: Vec<countersign_authority::Client>,
+}
+
+/// A running process.
+pub(crate) struct Process {
+    /// What handlers share.
+    pub(crate) app: Arc<App>,
+    /// The account and, at the first start, its token.
+    pub(crate) first: Bootstrapped,
+    /// Where it serves https in development, and where its CA lies.
+    pub(crate) dev_tls: Option<(SocketAddr, PathBuf)>,
+    /// Where its data is.
+    pub(crate) data_dir: PathBuf,
+    /// The development authorization server.
+    pub(crate) authority: Option<Authority>,
+    worker: Worker,
+    tasks: TaskTracker,
+    loops: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Process {
+    /// Starts everything; answers once requests are taken.
+    ///
+    /// # Errors
+    /// One clause that names what does not work and what to do.
+    pub(crate) async fn start(plan: Plan) -> anyhow::Result<Self> {
+        let settings = &plan.settings;
+        let listen: SocketAddr = match settings.listen {
+            Some(listen) => listen,
+            None => LISTEN_DEFAULT.parse().context("the default address")?,
+        };
+        if plan.dev && !listen.ip().is_loopback() {
+            bail!("--dev permits unencrypted and unchecked targets and refuses to listen beyond loopback; {listen} is not loopback");
+        }
+        // The port first: a second start must not touch the first one's data.
+        let listener = bind(listen, "listen").await?;
+        let address = listener.local_addr()?;
+        let data_dir = settings.data_dir.clone().unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let store = open_store(&data_dir, settings).await?;
+        let public_url = settings.public_url.clone().unwrap_or_else(|| {
+            let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
+            format!("{scheme}://{address}")
+        });
+        let public_url = public_url.trim_end_matches('/').to_owned();
+
+        let clock = countersign_server::clock::system();
+        let dice: countersign_deliver::Dice = Arc::new(random_u32);
+        let policy = policy(settings, plan.dev)?;
+        let worker_settings = worker_settings(settings)?;
+        let egress_settings = countersign_egress::Settings {
+            total_timeout: worker_settings.delivery_timeout,
+            answer_kept_bytes: worker_settings.answer_bytes_kept,
+            pool_idle_per_host: worker_settings.lane_concurrency_max as usize,
+            ..countersign_egress::Settings::default()
+        };
+        let egress = Egress::new(egress_settings, policy, &Roots::System).context("outbound connections")?;
+        let token_source = TokenSource::new(egress.clone(), Arc::new(SystemClock));
+        let ids = Arc::new(IdSource::new(0));
+        let configs = Arc::new(ConfigCache::new(Arc::clone(&store)));
+        let attempts = Arc::new(Attempts::new(Parts {
+            store: Arc::clone(&store),
+            configs: Arc::clone(&configs),
+            egress: egress.clone(),
+            tokens: token_source.clone(),
+            ids: Arc::clone(&ids),
+            clock: Arc::clone(&clock),
+            settings: worker_settings.clone(),
+        }));
+        let worker_metrics = countersign_deliver::metrics::Metrics::default();
+        let counted = worker_metrics.clone();
+        let worker = Worker::start(
+            Arc::clone(&store),
+            Arc::clone(&attempts) as Arc<dyn countersign_deliver::execute::Execute>,
+            format!("{}/{}", host_name(), std::process::id()),
+            worker_settings,
+            Arc::clone(&clock),
+            dice,
+            move |settlement, stood| counted.settled(settlement, stood),
+        )
+        .await
+        .context("the worker does not start")?;
+        ids.renumber(worker.life().number());
+        worker.watch_holds(attempts);
+
+        let first = FirstStart {
+            account: plan
+                .account
+                .as_deref()
+                .map(|text| text.parse().with_context(|| format!("COUNTERSIGN_ACCOUNT_ID '{text}' is not a GUID")))
+                .transpose()?,
+            token: plan.token.clone(),
+            ..FirstStart::default()
+        };
+        let first = bootstrap(&*store, &ids, &first, clock()).await?;
+
+        let server_settings = server_settings(settings, plan.dev, &public_url);
+        let app = Arc::new(App {
+            configs: Arc::clone(&configs),
+            hand_over: worker.hand_over(),
+            token_source: Some(token_source),
+            ..App::new(Arc::clone(&store), Arc::clone(&ids), clock, server_settings)
+        });
+        let lanes = worker.lanes();
+        app.metrics.register(|registry| {
+            worker_metrics.register(registry);
+            registry.register_collector(Box::new(LaneFigures(lanes)));
+        });
+
+        let stop = app.stopping.clone();
+        let tasks = TaskTracker::new();
+        let mut whole = router::router(&app);
+        let authority = if plan.dev { Some(dev_authority(&public_url, &plan.dev_clients)?) } else { None };
+        if let Some(authority) = &authority {
+            whole = whole.merge(Router::new().nest(DEV_AUTHORITY_PATH, authority.router()).merge(authority.well_known()));
+        }
+        if let Some(admin) = settings.admin_listen {
+            let listener = bind(admin, "admin-listen").await?;
+            tasks.spawn(serving::serve(listener, router::operations(&app), None, stop.clone()));
+        }
+        let tls = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(certificate), Some(key)) => Some(dev_tls::from_files(certificate, key)?),
+            (None, None) => None,
+            _ => bail!("tls-cert and tls-key go together; only one of them is set"),
+        };
+        let dev_tls = if plan.dev {
+            let (config, ca) = dev_tls::server_config(&data_dir)?;
+            let listener = bind(SocketAddr::new(address.ip(), next_port(listen, address)), "the https port of --dev").await?;
+            let address = listener.local_addr()?;
+            tasks.spawn(serving::serve(listener, whole.clone(), Some(config), stop.clone()));
+            Some((address, ca))
+        } else {
+            None
+        };
+        tasks.spawn(serving::serve(listener, whole, tls, stop.clone()));
+        let life = worker.life();
+        let loops = background::start(&app, &(Arc::new(move || life.incarnation()) as _));
+        Ok(Self { app, first, dev_tls, data_dir, authority, worker, tasks, loops, stop })
+    }
+
+    /// The address as a URL.
+    pub(crate) fn url(&self) -> String {
+        self.app.settings.public_url.clone()
+    }
+
+    /// Takes it down: not ready, no new requests, attempts in flight end or are cut off after the grace, the store is closed last.
+    pub(crate) async fn shut_down(mut self) {
+        self.stop.cancel();
+        while self.loops.join_next().await.is_some() {}
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.worker.shut_down().await;
+        self.app.store.close().await;
+    }
+}
+
+async fn bind(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!(
+                "{what}: port {} of {} is in use; stop what listens there, or choose another with --listen",
+                address.port(),
+                address.ip()
+            )
+        }
+        _ => anyhow::anyhow!("{what}: {address} cannot be listened on: {error}"),
+    })
+}
+
+/// The https port of `--dev`: the one after the main port; any free one where the main port was chosen by the system.
+fn next_port(asked: SocketAddr, given: SocketAddr) -> u16 {
+    if asked.port() == 0 { 0 } else { given.port().checked_add(1).unwrap_or(0) }
+}
+
+fn policy(settings: &ServeSettings, dev: bool) -> anyhow::Result<TargetPolicy> {
+    let mut policy = if dev { TargetPolicy::dev() } else { TargetPolicy::default() };
+    for text in settings.allow_private_targets.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|text| !text.is_empty()) {
+        let network = text
+            .parse()
+            .or_else(|_| text.parse::<std::net::IpAddr>().map(Into::into))
+            .map_err(|_| anyhow::anyhow!("allow-private-targets: '{text}' is not an address range; write it like 10.0.0.0/8"))?;
+        policy.allow_networks.push(network);
+    }
+    if settings.allow_plain_http == Some(true) {
+        policy.plain_http = PlainHttp::Anywhere;
+    }
+    Ok(policy)
+}
+
+fn worker_settings(settings: &ServeSettings) -> anyhow::Result<countersign_deliver::Settings> {
+    let default = countersign_deliver::Settings::default();
+    let retry = match &settings.retry_schedule {
+        Some(text) => RetryProfile::parse(text).map_err(|error| anyhow::anyhow!("retry-schedule: {error}"))?,
+        None => default.retry.clone(),
+    };
+    Ok(countersign_deliver::Settings {
+        delivery_timeout: settings.delivery_timeout.map_or(default.delivery_timeout, |span| span.0),
+        retry,
+        honour_acknowledgement_off: settings.honour_acknowledgement_off.unwrap_or(default.honour_acknowledgement_off),
+        lane_concurrency_max: settings.lane_concurrency.unwrap_or(default.lane_concurrency_max).max(1),
+        bytes_in_memory_max: settings.memory_mib.map_or(default.bytes_in_memory_max, |mib| mib.saturating_mul(1 << 20)),
+        grace: settings.grace.map_or(default.grace, |span| span.0),
+        ..default
+    })
+}
+
+fn server_settings(settings: &ServeSettings, dev: bool, public_url: &str) -> countersign_server::Settings {
+    let default = countersign_server::Settings::default();
+    countersign_server::Settings {
+        public_url: public_url.to_owned(),
+        dev,
+        event_bytes_max: settings.event_bytes_max.unwrap_or(default.event_bytes_max),
+        envelope_bytes_max: settings.envelope_bytes_max.unwrap_or(default.envelope_bytes_max),
+        retention: settings.retention.map_or(default.retention, |span| span.0),
+        disk_bytes_max: settings.disk_budget_mib.map(|mib| mib.saturating_mul(1 << 20)).or(default.disk_bytes_max),
+        operations_apart: settings.admin_listen.is_some(),
+        ..default
+    }
+}
+
+fn dev_authority(public_url: &str, clients: &[countersign_authority::Client]) -> anyhow::Result<Authority> {
+    let mut settings = AuthoritySettings::new(format!("{public_url}{DEV_AUTHORITY_PATH}"));
+    settings.control_endpoints = true;
+    for client in clients {
+        settings = settings.client(client.clone());
+    }
+    Authority::try_new(settings).context("the development authorization server")
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+fn random_u32() -> u32 {
+    // Jitter needs no secrecy; where the system gives no random bytes the clock's are as good.
+    getrandom::u32().unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos()))
+}
+
+/// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
+async fn open_store(data_dir: &Path, settings: &ServeSettings) -> anyhow::Result<Arc<dyn Store>> {
+    let mut store = sqlite::Settings::new(data_dir);
+    store.disk_bytes_max = settings.disk_budget_mib.map(|mib| mib.saturating_mul(1 << 20));
+    if let Ok(text) = std::env::var("COUNTERSIGN_SECRET_KEY")
+        && !text.is_empty()
+    {
+        store.keys = sqlite::KeySource::Given(VaultKey::list_from_text(&Secret::new(text)).context("COUNTERSIGN_SECRET_KEY")?);
+    }
+    let store = tokio::task::spawn_blocking(move || SqliteStore::open(store)).await??;
+    Ok(Arc::new(store))
+}
