@@ -113,7 +113,7 @@ impl Process {
             pool_idle_per_host: worker_settings.lane_concurrency_max as usize,
             ..countersign_egress::Settings::default()
         };
-        let egress = Egress::new(egress_settings, policy, &Roots::System).context("outbound connections")?;
+        let egress = Egress::new(egress_settings, policy.clone(), &Roots::System).context("outbound connections")?;
         let token_source = TokenSource::new(egress.clone(), Arc::new(SystemClock));
         let ids = Arc::new(IdSource::new(0));
         let configs = Arc::new(ConfigCache::new(Arc::clone(&store)));
@@ -153,7 +153,7 @@ impl Process {
         };
         let first = bootstrap(&*store, &ids, &first, clock()).await?;
 
-        let server_settings = server_settings(settings, plan.dev, &public_url);
+        let server_settings = server_settings(settings, plan.dev, &public_url, policy);
         let app = Arc::new(App {
             configs: Arc::clone(&configs),
             hand_over: worker.hand_over(),
@@ -263,11 +263,12 @@ fn worker_settings(settings: &ServeSettings) -> anyhow::Result<countersign_deliv
     })
 }
 
-fn server_settings(settings: &ServeSettings, dev: bool, public_url: &str) -> countersign_server::Settings {
+fn server_settings(settings: &ServeSettings, dev: bool, public_url: &str, targets: TargetPolicy) -> countersign_server::Settings {
     let default = countersign_server::Settings::default();
     countersign_server::Settings {
         public_url: public_url.to_owned(),
         dev,
+        targets,
         event_bytes_max: settings.event_bytes_max.unwrap_or(default.event_bytes_max),
         envelope_bytes_max: settings.envelope_bytes_max.unwrap_or(default.envelope_bytes_max),
         retention: settings.retention.map_or(default.retention, |span| span.0),
