@@ -1,0 +1,13 @@
+//! Our own API, logging in, jobs and upkeep, driven in process over a store in a temp folder.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod account;
+mod bootstrap;
+mod deliveries;
+mod house;
+mod jobs;
+mod login;
+mod operations;
+mod rights;
+mod tenants;
+mod upkeep;
