@@ -3,7 +3,7 @@
 //!
 //! Beyond Connect's newest 100, `count` asks for up to 1,000 and `nextUri` leads to the page after.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -202,7 +202,9 @@ async fn hide(
 
 /// What is recorded while this runs stays.
 async fn hide_all(State(app): State<Arc<App>>, caller: Caller<Administers>) -> Result<StatusCode, Failure> {
-    let filter = DeliveryFilter { unless_hidden: true, to: Some(app.now()), ..DeliveryFilter::default() };
+    // Ids tell their time to the millisecond, and the end of the range is left out.
+    let to = app.now() + Duration::from_millis(1);
+    let filter = DeliveryFilter { unless_hidden: true, to: Some(to), ..DeliveryFilter::default() };
     act_on_all(&app, caller.account_id(), &filter, DeliveryAction::Hide).await?;
     Ok(StatusCode::OK)
 }
