@@ -110,7 +110,7 @@ impl Demo {
         self.play_recipient(&envelope, "1", "Ann writes “Rosa gallica” and signs", signed, &["recipient-completed", "recipient-sent"])
             .await?;
         self.play_recipient(&envelope, "2", "Bo opens it", json!({"action": "deliver"}), &["recipient-delivered"]).await?;
-        let all = ["recipient-completed", "recipient-sent", "recipient-completed", "envelope-completed"];
+        let all = ["recipient-completed", "envelope-delivered", "recipient-sent", "recipient-completed", "envelope-completed"];
         self.play_recipient(&envelope, "2", "Bo signs; Cy gets a copy", json!({"action": "complete"}), &all).await?;
 
         let state = self.api.expect(Method::GET, &format!("{envelopes}/{envelope}"), "").await?;
