@@ -4,7 +4,7 @@
 //! it from the environment, `@FILE` from a file and `-` from standard input. It is held as [`Secret`], and no error or help
 //! text shows it.
 
-use std::{fmt, fs::File, io::Read as _, path::PathBuf, str::FromStr};
+use std::{fmt, fs::File, io::Read as _, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use countersign_core::Secret;
@@ -173,6 +173,20 @@ impl fmt::Display for FileOrStdin {
     }
 }
 
+/// A duration like `30s`, `500ms` or `2m`, more than zero.
+pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.filter(|duration| !duration.is_zero()).ok_or("write it like 30s, 500ms or 2m")
+}
+
+/// A name and a value, split at the first `=`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it like name=value"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -210,6 +224,16 @@ mod tests {
         assert!(missing.starts_with("--key: /no/such/file cannot be read: "), "{missing}");
         let source: Source = "s3cret".parse().expect("a source");
         assert!(!format!("{source:?} {source}").contains("s3cret"));
+    }
+
+    #[test]
+    fn durations_have_a_unit_and_a_length() {
+        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("1h30m", 5_400_000), ("1.5s", 1_500)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "30", "0s", "-1s", "soon"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -9,10 +9,12 @@ mod input;
 mod logging;
 mod message_file;
 mod misuse;
+mod outbound;
 mod output;
 mod process;
 mod settings;
 mod span;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,9 @@ enum Verb {
     Bench(commands::bench::Bench),
     Verify(commands::verify::Verify),
     Sign(commands::sign::Sign),
+    Token(Box<commands::token::Token>),
+    Trigger(Box<commands::trigger::Trigger>),
+    Authority(commands::authority::Authority),
     /// Write shell completions to stdout
     Completions(commands::completions::Completions),
 }
@@ -61,6 +66,9 @@ fn main() -> ExitCode {
             Verb::Bench(bench) => commands::bench::run(bench).await,
             Verb::Verify(verify) => commands::verify::run(&verify),
             Verb::Sign(sign) => commands::sign::run(&sign),
+            Verb::Token(token) => commands::token::run(&token).await,
+            Verb::Trigger(trigger) => commands::trigger::run(&trigger).await,
+            Verb::Authority(authority) => commands::authority::run(&authority).await,
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
         }
     });

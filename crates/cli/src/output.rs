@@ -121,6 +121,14 @@ fn commands(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// The text cut to `chars_max` characters, with a mark where it was cut.
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(chars_max.saturating_sub(1)).chain(['\u{2026}']).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +153,11 @@ mod tests {
         let escaped = escape_json(&text);
         assert!(!escaped.chars().any(|c| c != '\n' && commands(c)), "{escaped}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).expect("JSON"), value);
+    }
+
+    #[test]
+    fn cutting_counts_characters() {
+        assert_eq!(cut("Zo\u{eb}", 3), "Zo\u{eb}");
+        assert_eq!(cut("Zo\u{eb}s", 3), "Zo\u{2026}");
     }
 }

@@ -51,5 +51,5 @@ pub use resolve::{Resolve, Resolved, SystemResolver};
 pub use settings::Settings;
 pub use tls::{ClientIdentity, ProfileFault, Roots, RootsFault, TlsIdentity, TlsProfile};
 pub use token_source::{
-    BoundConnection, Renewal, Token, TokenFailure, TokenFailureCause, TokenObserver, TokenProbe, TokenSource, TokenState,
+    BoundConnection, Renewal, Token, TokenExchange, TokenFailure, TokenFailureCause, TokenObserver, TokenProbe, TokenSource, TokenState,
 };

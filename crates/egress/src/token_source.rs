@@ -40,6 +40,7 @@ use self::{
     exchange::Exchange,
 };
 pub use self::{
+    exchange::TokenExchange,
     failure::{TokenFailure, TokenFailureCause},
     token::{Token, TokenProbe, TokenState},
 };
@@ -162,6 +163,12 @@ impl TokenSource {
         let now = self.0.clock.now();
         let step = entry.fetch_step(|flight| self.start(bound, &entry, flight));
         follow(step, now).await
+    }
+
+    /// Asks once, and gives back what went out and what came back beside the token: for showing a person how it is done. Neither
+    /// looks at what is cached nor keeps the token.
+    pub async fn exchange(&self, bound: &BoundConnection) -> TokenExchange {
+        self.0.exchange.ask_and_keep(&bound.connection, &bound.profile, self.0.clock.now()).await
     }
 
     /// What is known of a connection; `None` when nothing was asked for it, or not for long.

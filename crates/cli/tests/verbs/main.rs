@@ -1,6 +1,8 @@
 //! The binary as its users meet it: what it prints, where, and the exit code.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod authorization;
 mod help;
+mod messages;
 mod program;
 mod signatures;

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    net::SocketAddr,
     process::{Command, Output, Stdio},
 };
 
@@ -61,4 +62,9 @@ pub(crate) fn run_with(stdin: &[u8], arguments: &[&str]) -> Run {
     let mut child = program(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     child.stdin.take().expect("piped").write_all(stdin).expect("it reads");
     child.wait_with_output().expect("it ends").into()
+}
+
+/// An address on loopback where nothing listens any more.
+pub(crate) fn closed_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address")
 }

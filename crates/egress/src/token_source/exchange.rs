@@ -1,6 +1,7 @@
 //! One token request over the wire.
 
 use std::{
+    fmt,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -11,7 +12,7 @@ use countersign_core::{
     Secret, Timestamp,
     address::check_target_url,
     auth::{
-        CachedToken, ClientAuthentication, OAuthConnection, TokenAnswer, assertion_claims, parse_token_answer,
+        CachedToken, ClientAuthentication, OAuthConnection, TokenAnswer, TokenRequest, assertion_claims, parse_token_answer,
         token_answer::TOKEN_ANSWER_BYTES_MAX, token_request,
     },
 };
@@ -21,7 +22,7 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::{assertion::sign, failure::TokenFailureCause};
 use crate::{
-    answer::BodyEnd,
+    answer::{Answer, BodyEnd},
     client::Egress,
     failure::{FailureCause, RequestFault, SendFailure, TimeoutKind},
     request::{Limits, Purpose, Request, Target},
@@ -30,6 +31,24 @@ use crate::{
 
 /// Authorization servers whose requests are counted.
 const SERVERS_MAX: usize = 4_096;
+
+/// One token request with all that went out and came back, for showing it to a person. It holds secrets: the credentials in the
+/// request and the token in the answer; `Debug` shows neither.
+pub struct TokenExchange {
+    /// What was sent; `None` when it did not come to that.
+    pub request: Option<TokenRequest>,
+    /// What came back; `None` when there was no answer.
+    pub answer: Option<Answer>,
+    /// The token, or why there is none.
+    pub result: Result<CachedToken, TokenFailureCause>,
+}
+
+impl fmt::Debug for TokenExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.answer.as_ref().map(|answer| answer.status);
+        f.debug_struct("TokenExchange").field("request", &self.request).field("status", &status).field("result", &self.result).finish()
+    }
+}
 
 /// Makes token requests.
 pub(super) struct Exchange {
@@ -60,6 +79,25 @@ impl Exchange {
         profile: &Arc<TlsProfile>,
         now: Timestamp,
     ) -> Result<CachedToken, TokenFailureCause> {
+        let sent = self.send(connection, profile, now).await?;
+        read(connection, &sent.answer.map_err(TokenFailureCause::Unreachable)?, now)
+    }
+
+    /// Asks once and keeps what went out and what came back.
+    pub(super) async fn ask_and_keep(&self, connection: &OAuthConnection, profile: &Arc<TlsProfile>, now: Timestamp) -> TokenExchange {
+        match self.send(connection, profile, now).await {
+            Err(cause) => TokenExchange { request: None, answer: None, result: Err(cause) },
+            Ok(Sent { request, answer: Err(failure) }) => {
+                TokenExchange { request: Some(request), answer: None, result: Err(TokenFailureCause::Unreachable(failure)) }
+            }
+            Ok(Sent { request, answer: Ok(answer) }) => {
+                let result = read(connection, &answer, now);
+                TokenExchange { request: Some(request), answer: Some(answer), result }
+            }
+        }
+    }
+
+    async fn send(&self, connection: &OAuthConnection, profile: &Arc<TlsProfile>, now: Timestamp) -> Result<Sent, TokenFailureCause> {
         // The installation's policy may have changed since the connection was saved.
         let url = check_target_url(&connection.token_url, self.egress.token_policy()).map_err(TokenFailureCause::Url)?;
         let unsendable = || TokenFailureCause::Unreachable(SendFailure::before_connection(FailureCause::Request(RequestFault::Unsendable)));
@@ -76,36 +114,46 @@ impl Exchange {
         let form = token_request(connection, assertion.as_ref()).map_err(TokenFailureCause::Connection)?;
         let request = Request {
             target,
-            headers: form.headers.into_iter().collect::<HeaderMap>(),
+            headers: form.headers.iter().cloned().collect::<HeaderMap>(),
             payload: Bytes::copy_from_slice(form.body.expose_secret().as_bytes()).into(),
             profile: Arc::clone(profile),
             limits: Some(self.limits),
             purpose: Purpose::Token,
         };
-        let answer = self.egress.send(request).await.map_err(TokenFailureCause::Unreachable)?;
-        let facts = TokenAnswer {
-            status: answer.status,
-            content_type: answer.content_type(),
-            body: &answer.body_head,
-            complete: answer.body_end == BodyEnd::Complete,
-        };
-        // Half an answer is no answer, even if its status promised a token.
-        let half = match answer.body_end {
-            BodyEnd::TimedOut => Some(FailureCause::Timeout(TimeoutKind::Total)),
-            BodyEnd::Broken => Some(FailureCause::Closed),
-            BodyEnd::Complete | BodyEnd::TooLong => None,
-        };
-        if let Some(cause) = half.filter(|_| (200..300).contains(&answer.status)) {
-            let failure = SendFailure { cause, remote: Some(answer.remote), reused: answer.reused };
-            return Err(TokenFailureCause::Unreachable(failure));
-        }
-        parse_token_answer(connection, &facts, now, chance()).map_err(TokenFailureCause::Refused)
+        Ok(Sent { request: form, answer: self.egress.send(request).await })
     }
 
     fn server(&self, origin: String) -> Arc<Semaphore> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(servers.get_or_insert(origin, || Arc::new(Semaphore::new(self.per_server))))
     }
+}
+
+/// A request that went out, and what became of it.
+struct Sent {
+    request: TokenRequest,
+    answer: Result<Answer, SendFailure>,
+}
+
+/// What the answer means.
+fn read(connection: &OAuthConnection, answer: &Answer, now: Timestamp) -> Result<CachedToken, TokenFailureCause> {
+    let facts = TokenAnswer {
+        status: answer.status,
+        content_type: answer.content_type(),
+        body: &answer.body_head,
+        complete: answer.body_end == BodyEnd::Complete,
+    };
+    // Half an answer is no answer, even if its status promised a token.
+    let half = match answer.body_end {
+        BodyEnd::TimedOut => Some(FailureCause::Timeout(TimeoutKind::Total)),
+        BodyEnd::Broken => Some(FailureCause::Closed),
+        BodyEnd::Complete | BodyEnd::TooLong => None,
+    };
+    if let Some(cause) = half.filter(|_| (200..300).contains(&answer.status)) {
+        let failure = SendFailure { cause, remote: Some(answer.remote), reused: answer.reused };
+        return Err(TokenFailureCause::Unreachable(failure));
+    }
+    parse_token_answer(connection, &facts, now, chance()).map_err(TokenFailureCause::Refused)
 }
 
 fn assertion(connection: &OAuthConnection, now: Timestamp) -> Result<Option<Secret>, TokenFailureCause> {

@@ -162,3 +162,19 @@ async fn the_connections_certificate_is_shown_to_the_authorization_server() {
     let TokenFailureCause::Unreachable(failure) = failure.cause else { panic!("{failure:?}") };
     assert_eq!(failure.cause, FailureCause::Tls(TlsFailure::ClientCertificate));
 }
+
+#[tokio::test]
+async fn an_exchange_shows_what_went_out_and_came_back_and_prints_no_secret() {
+    let authority = AuthorizationServer::start().await;
+    let (source, bound) = (Source::new(), authority.bound());
+    let exchange = source.tokens.exchange(&bound).await;
+    let request = exchange.request.as_ref().expect("it was sent");
+    assert_eq!(request.body.expose_secret().as_bytes(), authority.server.seen()[0].body);
+    assert_eq!(exchange.answer.as_ref().expect("it was answered").status, 200);
+    assert_eq!(exchange.result.as_ref().expect("a token").access_token.expose_secret(), "token-1");
+    let printed = format!("{exchange:?}");
+    assert!(!printed.contains("token-1") && !printed.contains(&STANDARD.encode("client:correct+horse")), "{printed}");
+
+    source.header(&bound).await;
+    assert_eq!(authority.requests(), 2, "what was shown is not kept");
+}

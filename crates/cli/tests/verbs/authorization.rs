@@ -1,0 +1,182 @@
+//! `authority` and `token`, one talking to the other.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::program::{closed_address, program, run};
+
+/// A running `countersign authority`, killed when the test ends.
+struct Authority {
+    child: Child,
+    facts: Value,
+}
+
+impl Authority {
+    fn start(arguments: &[&str]) -> Self {
+        let all = [&["authority", "--listen", "127.0.0.1:0", "--json"], arguments].concat();
+        let mut child = program(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, facts: serde_json::from_str(&line).unwrap() }
+    }
+
+    fn token_url(&self) -> &str {
+        self.facts["tokenUrl"].as_str().unwrap()
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_token_is_fetched_and_shown_without_its_secrets() {
+    let authority = Authority::start(&["--client", "sender:correct horse", "--scope", "notify"]);
+    let arguments = [
+        "token",
+        "--token-url",
+        authority.token_url(),
+        "--client-id",
+        "sender",
+        "--client-secret",
+        "correct horse",
+        "--scope",
+        "notify",
+        "--param",
+        "audience=https://api.example/",
+    ];
+    let people = run(&arguments);
+    assert_eq!((people.code, people.err.as_str()), (0, ""), "{people:?}");
+    for words in [
+        "Authorization: Basic ********",
+        "grant_type=client_credentials",
+        "audience=https://api.example/",
+        "200 OK  HTTP/1.1 from 127.0.0.1:",
+        "access_token: ********",
+        "token: good for 3600 s",
+        "aud https://api.example/",
+        "a server without --dev refuses this token URL",
+    ] {
+        assert!(people.out.contains(words), "'{words}' in {}", people.out);
+    }
+    assert!(!people.out.contains("correct") && !people.out.contains("eyJ"), "{}", people.out);
+
+    let programs = run(&[&arguments[..], &["--json"]].concat());
+    let json = programs.json();
+    assert_eq!(json["request"]["form"]["scope"], "notify");
+    assert_eq!(json["answer"]["status"], 200);
+    assert_eq!(json["token"]["jwt"]["claims"]["client_id"], "sender");
+    assert_eq!(json["error"], Value::Null);
+    assert!(!programs.out.contains("correct"), "{}", programs.out);
+
+    let alone = run(&[&arguments[..], &["--print-token"]].concat());
+    assert_eq!(alone.out.trim_end().split('.').count(), 3, "a JWT and nothing else: {alone:?}");
+}
+
+#[test]
+fn a_refused_token_is_told_with_the_words_of_the_server() {
+    let authority = Authority::start(&["--client", "sender:s3cret-one", "--fault", "secret-echoed*1"]);
+    for method in ["basic", "body"] {
+        let arguments = [
+            "token",
+            "--token-url",
+            authority.token_url(),
+            "--client-id",
+            "sender",
+            "--client-secret",
+            "s3cret-one",
+            "--auth-method",
+            method,
+        ];
+        for arguments in [arguments.to_vec(), [&arguments[..], &["--json"]].concat()] {
+            let run = run(&arguments);
+            if run.code == 1 {
+                assert!(run.out.contains("401") && run.out.contains("invalid_client"), "{run:?}");
+            }
+            assert!(!run.out.contains("s3cret-one"), "{run:?}");
+        }
+    }
+    let wrong = run(&["token", "--token-url", authority.token_url(), "--client-id", "sender", "--client-secret", "another", "--json"]);
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.json()["error"].as_str().unwrap().contains("invalid_client"), "{wrong:?}");
+}
+
+#[test]
+fn an_assertion_takes_the_place_of_a_secret() {
+    let pair = rcgen_pair();
+    let folder = tempfile::tempdir().unwrap();
+    let (key, clients) = (folder.path().join("key.pem"), folder.path().join("clients.toml"));
+    std::fs::write(&key, pair.0).unwrap();
+    let file =
+        format!("[[clients]]\nclient_id = 'signer'\ntoken_endpoint_auth_method = 'private_key_jwt'\npublic_key_pem = '''{}'''\n", pair.1);
+    std::fs::write(&clients, file).unwrap();
+    let authority = Authority::start(&["--clients", clients.to_str().unwrap()]);
+    let key = format!("@{}", key.display());
+    let issuer = authority.facts["issuer"].as_str().unwrap();
+    let run = run(&[
+        "token",
+        "--token-url",
+        authority.token_url(),
+        "--client-id",
+        "signer",
+        "--auth-method",
+        "private-key-jwt",
+        "--key",
+        &key,
+        "--assertion-audience",
+        issuer,
+        "--json",
+    ]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.json()["request"]["form"]["client_assertion"], "********");
+}
+
+/// A fresh P-256 key pair as PEM.
+fn rcgen_pair() -> (String, String) {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    (pair.serialize_pem(), pair.public_key_pem())
+}
+
+#[test]
+fn without_a_client_one_is_made_and_its_secret_is_shown_once() {
+    let authority = Authority::start(&[]);
+    let secret = authority.facts["clientSecret"].as_str().unwrap();
+    let run = run(&["token", "--token-url", authority.token_url(), "--client-id", "countersign", "--client-secret", secret, "--json"]);
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_refused() {
+    for (arguments, words) in [
+        (vec!["token", "--token-url", "http://127.0.0.1:1/token", "--client-id", "a"], "the client secret is empty"),
+        (
+            vec!["token", "--token-url", "http://127.0.0.1:1/token", "--client-id", "a", "--auth-method", "private-key-jwt"],
+            "give it with --key",
+        ),
+        (vec!["token", "--token-url", "x", "--client-id", "a", "--client-secret", "b", "--param", "scope"], "name=value"),
+        (vec!["token", "--token-url", "x", "--client-id", "a", "--client-secret", "b", "--timeout", "soon"], "write it like 30s"),
+        (
+            vec!["token", "--token-url", "x", "--client-id", "a", "--client-secret", "b", "--param", "grant_type=x"],
+            "is set by the token request itself",
+        ),
+        (vec!["authority", "--fault", "sneezing"], "there is no fault 'sneezing'"),
+        (vec!["authority", "--client", "id-alone"], "write it like ID:SECRET"),
+        (vec!["authority", "--clients", "/no/such.toml"], "/no/such.toml cannot be read"),
+        (vec!["authority", "--issuer", "nowhere"], "is not an absolute address"),
+    ] {
+        run(&arguments).refused(2, words);
+    }
+    let dead = format!("http://{}/token", closed_address());
+    let unreachable = run(&["token", "--token-url", &dead, "--client-id", "a", "--client-secret", "b"]);
+    assert_eq!(unreachable.code, 1);
+    assert!(unreachable.out.contains("no token: the authorization server cannot be reached"), "{unreachable:?}");
+    let strict = run(&["token", "--token-url", &dead, "--client-id", "a", "--client-secret", "b", "--strict"]);
+    assert!(strict.out.contains("the scheme 'http' is not permitted"), "{strict:?}");
+}
