@@ -23,6 +23,7 @@ pub mod jobs;
 mod layers;
 pub mod login;
 pub mod metrics;
+pub mod openapi;
 pub mod origin;
 pub mod restapi;
 pub mod router;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 
-use crate::{App, api, failure, health, layers, login, restapi, ui};
+use crate::{App, api, failure, health, layers, login, openapi, restapi, ui};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
@@ -18,7 +18,11 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(count("restapi"));
     let api = api::routes(app).layer(panic()).layer(middleware::from_fn(failure::as_problem)).layer(count("api"));
     let oauth = login::routes().layer(panic()).layer(middleware::from_fn(failure::as_oauth)).layer(count("oauth"));
-    let mut router = Router::new().nest("/restapi", restapi).nest("/api/v1", api).nest("/oauth", oauth);
+    let mut router = Router::new()
+        .nest("/restapi", restapi)
+        .nest("/api/v1", api)
+        .route("/api/openapi.json", get(openapi::openapi))
+        .nest("/oauth", oauth);
     let pages = ui::signing::routes().layer(panic()).layer(count("pages"));
     router = router.merge(pages);
     if !app.settings.operations_apart {

@@ -7,6 +7,7 @@ mod deliveries;
 mod house;
 mod jobs;
 mod login;
+mod openapi;
 mod operations;
 mod rights;
 mod tenants;
