@@ -78,17 +78,8 @@ pub fn is_listed(subscription: &Subscription) -> bool {
 pub struct Terms<'a> {
     /// The account.
     pub account: &'a AccountConfig,
-    /// The account that owns the caller's integration key, for `integratorManaged`; `None` when the token was not issued for one.
-    pub integrator: Option<&'a AccountConfig>,
     /// Where the installation lets messages go.
     pub policy: &'a TargetPolicy,
-}
-
-impl Terms<'_> {
-    /// The account whose keys and OAuth connection prove a message.
-    fn prover(&self, proofs: &Proofs) -> &AccountConfig {
-        self.integrator.filter(|integrator| proofs.integrator == Some(integrator.id())).unwrap_or(self.account)
-    }
 }
 
 /// A target as written: its URL, and the Basic credentials that stood in it.
@@ -150,19 +141,17 @@ pub fn check(next: &Subscription, before: Option<&Subscription>, terms: &Terms<'
 fn check_proofs(next: &Subscription, before: Option<&Subscription>, terms: &Terms<'_>) -> Result<(), Failure> {
     let before = before.map(|before| &before.proofs);
     let proofs = &next.proofs;
-    let same_prover = before.is_some_and(|before| before.integrator == proofs.integrator);
-    let prover = terms.prover(proofs);
     if (proofs.hmac || proofs.standard_webhooks)
-        && !(same_prover && before.is_some_and(|before| before.hmac || before.standard_webhooks))
-        && prover.hmac_keys.is_empty()
+        && !before.is_some_and(|before| before.hmac || before.standard_webhooks)
+        && terms.account.hmac_keys.is_empty()
     {
         return Err(Failure::invalid_parameter("HMAC signatures need a key and the account has none; make one with POST connect/secret"));
     }
     match &proofs.oauth {
         OAuthUse::Off => {}
         OAuthUse::Account => {
-            let as_before = same_prover && before.is_some_and(|before| matches!(before.oauth, OAuthUse::Account));
-            if !as_before && prover.oauth.is_none() {
+            let as_before = before.is_some_and(|before| matches!(before.oauth, OAuthUse::Account));
+            if !as_before && terms.account.oauth.is_none() {
                 return Err(Failure::invalid_parameter(
                     "OAuth needs a connection to an authorization server and the account has none; make one with POST connect/oauth",
                 ));

@@ -64,7 +64,7 @@ async fn create(
     caller: Caller<Administers>,
     StrictJson(form): StrictJson<SubscriptionForm>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    let terms = Terms { account: &caller.account, integrator: None, policy: &app.settings.targets };
+    let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let saved = saved::create(&app, &caller.account, form.create(&terms, app.now())?).await?;
     Ok((StatusCode::CREATED, Json(shown(&saved.subscription, &saved.warnings))))
 }
@@ -77,7 +77,7 @@ async fn update(
     StrictJson(form): StrictJson<SubscriptionForm>,
 ) -> Result<Json<Value>, Failure> {
     let before = found(&app, &caller, &id).await?;
-    let terms = Terms { account: &caller.account, integrator: None, policy: &app.settings.targets };
+    let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let next = form.update(&before, &terms)?;
     let saved = saved::update(&app, &caller.account, &before, next).await?;
     Ok(Json(shown(&saved.subscription, &saved.warnings)))

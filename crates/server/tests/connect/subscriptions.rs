@@ -195,3 +195,27 @@ async fn a_test_event_goes_to_one_subscription_alone_and_the_ordinary_way() {
     }
     house.api("POST", "/subscriptions/10999999/test", None).await.expect(404);
 }
+
+#[tokio::test]
+async fn a_subscription_of_an_envelope_can_be_changed_by_its_id_alone() {
+    let house = House::new().await;
+    let notification = json!({"url": "https://listener.example/", "events": ["envelope-sent"], "integratorManaged": "true"});
+    let draft = json!({"status": "created", "emailSubject": "A", "eventNotification": notification});
+    let made = house.rest("POST", "/envelopes", Some(draft)).await.expect(201);
+    let envelope = text(&made, "envelopeId").parse().unwrap();
+    let account = house.home.account.id;
+    let stored = countersign_store::Store::envelope_subscriptions(&house.store, account, envelope).await.unwrap();
+    let id = stored[0].0.to_string();
+    house.rest("GET", &format!("/connect/{id}"), None).await.expect(404);
+    assert_eq!(house.rest("GET", "/connect", None).await.expect(200)["totalRecords"], "0");
+
+    let path = format!("/subscriptions/{id}");
+    let shown = house.api("GET", &path, None).await.expect(200);
+    assert_eq!((&shown["scope"], &shown["envelopeId"]), (&json!("envelope"), &made["envelopeId"]));
+    let paused = house.api("PATCH", &path, Some(json!({"paused": true}))).await.expect(200);
+    assert_eq!(paused["paused"], true);
+    assert!(house.stored(&id).await.paused);
+    house.api("PATCH", &path, Some(json!({"scope": "account"}))).await.expect(400);
+    house.api("DELETE", &path, None).await.expect(204);
+    house.api("GET", &path, None).await.expect(404);
+}

@@ -291,16 +291,8 @@ impl Reading<'_> {
                 own.ok_or_else(|| Failure::invalid_parameter("enableOAuthPerConfiguration needs an oAuthConfiguration"))?,
             )),
         };
-        let integrator = if is_on(&self.form, "integratorManaged") {
-            let named = before.integrator.or(self.terms.integrator.map(|integrator| integrator.id()));
-            Some(named.ok_or_else(|| {
-                Failure::invalid_parameter(
-                    "integratorManaged uses the keys of the account that owns the integration key, and this token was not issued for one",
-                )
-            })?)
-        } else {
-            None
-        };
+        // An integration key belongs to one account and logs in there alone: the integrator is the account itself.
+        let integrator = is_on(&self.form, "integratorManaged").then(|| before.integrator.unwrap_or(self.terms.account.id()));
         Ok(Proofs {
             hmac: is_on(&self.form, "includeHMAC"),
             oauth,

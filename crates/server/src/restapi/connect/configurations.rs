@@ -51,7 +51,7 @@ fn results(configurations: Vec<Value>) -> Answer {
 }
 
 async fn create(State(app): State<Arc<App>>, caller: Caller<Administers>, wire: Wire) -> Result<Answer, Failure> {
-    let terms = Terms { account: &caller.account, integrator: None, policy: &app.settings.targets };
+    let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let read = configuration::read(&wire, SubscriptionId::FIRST, None, &terms, app.now())?;
     let Read { subscription, warnings } = read;
     let saved = saved::create(&app, &caller.account, subscription).await?;
@@ -63,7 +63,7 @@ async fn update(State(app): State<Arc<App>>, caller: Caller<Administers>, wire: 
     let id = wire.text("connectId")?.filter(|id| !id.trim().is_empty());
     let id = id.ok_or_else(|| Failure::invalid_parameter("connectId is needed to say which configuration is meant"))?;
     let before = find(&app, &caller, id.trim()).await?;
-    let terms = Terms { account: &caller.account, integrator: None, policy: &app.settings.targets };
+    let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let Read { subscription, warnings } = configuration::read(&wire, before.id, Some(&before), &terms, app.now())?;
     let saved = saved::update(&app, &caller.account, &before, subscription).await?;
     Ok(Answer::ok(configuration::shown(&saved.subscription, &[warnings, saved.warnings].concat())))

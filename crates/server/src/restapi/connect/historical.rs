@@ -137,7 +137,7 @@ fn ad_hoc(app: &App, caller: &Caller<Administers>, config: &Wire, job: JobId) ->
     if let Some(value) = config.get("signMessageWithX509Cert") {
         given.insert("signMessageWithX509Certificate".to_owned(), value.clone());
     }
-    let terms = Terms { account: &caller.account, integrator: None, policy: &app.settings.targets };
+    let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let Read { mut subscription, .. } =
         configuration::read(&Wire::of(Value::Object(given))?, SubscriptionId::FIRST, None, &terms, app.now())?;
     subscription.activity = Activity::Inactive;

@@ -76,7 +76,7 @@ pub fn read(
     if documents_with_an_event(wire)? {
         form.insert("includeDocuments".to_owned(), flag_text(true).into());
     }
-    let terms = Terms { account, integrator: None, policy };
+    let terms = Terms { account, policy };
     Reading { form, scope: Scope::Envelope(envelope), id, before: None, terms: &terms, now, url_property: "url" }.subscription(None, None)
 }
 

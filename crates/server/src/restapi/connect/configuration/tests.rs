@@ -10,7 +10,7 @@ const NOW: Timestamp = Timestamp::EPOCH;
 
 fn read_with(account: &AccountConfig, before: Option<&Subscription>, value: Value) -> Result<Read, Failure> {
     let policy = TargetPolicy::default();
-    let terms = Terms { account, integrator: None, policy: &policy };
+    let terms = Terms { account, policy: &policy };
     read(&Wire::of(value).unwrap(), SubscriptionId(10_000_001), before, &terms, NOW)
 }
 
@@ -66,7 +66,7 @@ fn everything() -> Value {
         "includeOAuth": "true",
         "includeSenderAccountasCustomField": "true",
         "includeTimeZoneInformation": "true",
-        "integratorManaged": "false",
+        "integratorManaged": "true",
         "name": "Everything",
         "pausePublish": "true",
         "recipientEvents": ["AutoResponded", "AuthenticationFailed"],
@@ -244,7 +244,7 @@ fn a_save_that_only_pauses_is_not_stopped_by_what_is_gone() {
     let before = stored(&made(with(minimal(), &json!({"includeHMAC": "true", "includeOAuth": "true", "requireMutualTls": "true"}))));
     let strict = TargetPolicy { allow_ports: Vec::new(), ..TargetPolicy::default() };
     let account = bare(&[]);
-    let terms = Terms { account: &account, integrator: None, policy: &strict };
+    let terms = Terms { account: &account, policy: &strict };
     let paused = read(&Wire::of(json!({"pausePublish": "true"})).unwrap(), before.id, Some(&before), &terms, NOW).unwrap();
     assert!(paused.subscription.paused && paused.subscription.proofs.hmac);
 }
@@ -287,7 +287,6 @@ fn what_cannot_be_is_refused_with_its_reason() {
         (json!({"includeOAuth": "true"}), 400, "POST connect/oauth"),
         (json!({"requireMutualTls": "true"}), 400, "client certificate"),
         (json!({"signMessageWithX509Certificate": "true"}), 400, "client certificate"),
-        (json!({"integratorManaged": "true"}), 400, "integration key"),
         (json!({"includeOAuth": "true", "enableOAuthPerConfiguration": "true"}), 400, "needs an oAuthConfiguration"),
         (json!({"oAuthConfiguration": {"clientId": "c"}}), 400, "authorizationServerUrl is needed"),
         (json!({"senderOverride": "x".repeat(70_000)}), 400, "only stored"),
