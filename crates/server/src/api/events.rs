@@ -100,8 +100,7 @@ fn new_event(app: &App, body: &Bytes, posted: &Posted<'_>, index: usize) -> Resu
         envelope: posted.envelope_id,
         recipient_domains: Vec::new(),
         detail: EventDetail { uri: posted.uri.as_ref().map(ToString::to_string), ..EventDetail::default() },
-        // A slice of the request's own bytes: nothing is copied.
-        snapshot: Snapshot::Posted(body.slice_ref(data.as_bytes())),
+        snapshot: Snapshot::Posted(share(body, data)),
     })
 }
 
