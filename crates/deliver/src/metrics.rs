@@ -40,11 +40,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Puts them into a registry.
+    /// Puts them into a registry, which adds the prefix `countersign_`.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("countersign_attempts", "Attempts by outcome class", self.attempts.clone());
-        registry.register_with_unit("countersign_attempt", "Time of an attempt", Unit::Seconds, self.attempt_seconds.clone());
-        registry.register("countersign_deliveries_settled", "Deliveries by what became of them in an attempt", self.settled.clone());
+        registry.register("attempts", "Attempts by outcome class", self.attempts.clone());
+        registry.register_with_unit("attempt", "Time of an attempt", Unit::Seconds, self.attempt_seconds.clone());
+        registry.register("deliveries_settled", "Deliveries by what became of them in an attempt", self.settled.clone());
     }
 
     /// A settlement was written, or refused because the lease had passed to another node.
@@ -74,15 +74,11 @@ impl Collector for LaneFigures {
         let views = self.0.views();
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         let figures = [
-            ("countersign_lanes", "Lanes in memory", count(views.len())),
-            ("countersign_lanes_breaker_open", "Lanes whose breaker is open", count(views.iter().filter(|v| v.breaker_open).count())),
-            (
-                "countersign_lanes_backlogged",
-                "Lanes with due deliveries in the store",
-                count(views.iter().filter(|v| v.backlogged).count()),
-            ),
-            ("countersign_attempts_in_flight", "Attempts under way", views.iter().map(|v| i64::from(v.in_flight)).sum()),
-            ("countersign_deliveries_queued", "Deliveries in memory, not begun", views.iter().map(|v| i64::from(v.queued)).sum()),
+            ("lanes", "Lanes in memory", count(views.len())),
+            ("lanes_breaker_open", "Lanes whose breaker is open", count(views.iter().filter(|v| v.breaker_open).count())),
+            ("lanes_backlogged", "Lanes with due deliveries in the store", count(views.iter().filter(|v| v.backlogged).count())),
+            ("attempts_in_flight", "Attempts under way", views.iter().map(|v| i64::from(v.in_flight)).sum()),
+            ("deliveries_queued", "Deliveries in memory, not begun", views.iter().map(|v| i64::from(v.queued)).sum()),
         ];
         for (name, help, value) in figures {
             let gauge = ConstGauge::new(value);
@@ -90,5 +86,27 @@ impl Collector for LaneFigures {
             gauge.encode(encoder)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn names_carry_the_prefix_of_the_registry_once() {
+        let mut registry = Registry::with_prefix("countersign");
+        let metrics = Metrics::default();
+        metrics.register(&mut registry);
+        // A family is written once it has a member.
+        metrics.attempts.get_or_create(&ClassLabel { class: "accepted".to_owned() }).inc();
+        metrics.settled.get_or_create(&ResultLabel { result: "delivered" }).inc();
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("text takes everything");
+        for name in ["countersign_attempts", "countersign_attempt_seconds", "countersign_deliveries_settled"] {
+            assert!(text.contains(&format!("# TYPE {name} ")), "{name} in {text}");
+        }
     }
 }
