@@ -2,7 +2,7 @@
 //!
 //! A backend's test file names a function that makes an empty store, and gets one test per row:
 //!
-//! ```ignore
+//! ```text
 //! async fn make() -> countersign_store::conformance::Made { ... }
 //! countersign_store::store_conformance!(make);
 //! ```

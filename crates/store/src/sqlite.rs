@@ -39,6 +39,9 @@ mod store;
 mod subscription;
 mod timer;
 mod transaction;
+#[cfg(test)]
+mod trouble;
+mod upkeep;
 mod value;
 mod vaults;
 mod writer;

@@ -1,6 +1,6 @@
 //! The [`Store`] trait over the writer and the readers: which of them does what, and in which steps.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use rusqlite::Connection;
 
 use super::{
     account, action, claim, content, credential, delivery::DeliveryRow, envelope, event, fault::Fault, hold, idempotency, job, listing,
-    migration, node, object, record, retention, settle, store::SqliteStore, subscription, timer, transaction::Tx, writer::Weight,
+    migration, node, object, record, settle, store::SqliteStore, subscription, timer, transaction::Tx, writer::Weight,
 };
 use crate::{
     Refused, Store, StoreError,
@@ -32,15 +32,11 @@ use crate::{
     vault::Vault,
 };
 
-/// Deliveries cancelled in one transaction when their subscription was deleted.
-const CANCEL_STEP_ROWS: usize = 500;
 /// How often an action looks for candidates again when others changed all it had found.
 const LOOKS_MAX: usize = 3;
-/// Steps in which pages are given back to the file system in one call of retention.
-const VACUUM_STEPS_MAX: usize = 64;
 
 impl SqliteStore {
-    async fn write<T, F>(&self, weight: Weight, work: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(&self, weight: Weight, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&Tx<'_>) -> Result<T, Fault> + Send + 'static,
@@ -48,7 +44,7 @@ impl SqliteStore {
         self.inner.writer.call(weight, work).await
     }
 
-    async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
+    pub(super) async fn read<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
@@ -59,16 +55,15 @@ impl SqliteStore {
     async fn read_sealed<T, F>(&self, read: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection, &Vault) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Connection, &Vault) -> Result<T, Fault> + Send + 'static,
     {
-        let vault = self.inner.vault.now();
-        self.inner.readers.call(move |conn| read(conn, &vault)).await
-    }
-
-    async fn cancel_all(&self, account: AccountId, id: SubscriptionId) -> Result<(), StoreError> {
-        let step = Weight::rows(CANCEL_STEP_ROWS);
-        while !self.write(step, move |tx| subscription::cancel_some(tx, account, id, CANCEL_STEP_ROWS)).await? {}
-        Ok(())
+        let vault = Arc::clone(&self.inner.vault);
+        self.read(move |conn| match read(conn, &vault.now()) {
+            // A rotation may have begun between the look at the vault and the look at the rows.
+            Err(Fault::Store(StoreError::Sealed(_))) => read(conn, &vault.now()),
+            done => done,
+        })
+        .await
     }
 
     /// Loads what was leased; gives it back when that fails, so that it is not stuck until the lease ends.
@@ -87,86 +82,6 @@ impl SqliteStore {
                 Err(error)
             }
         }
-    }
-
-    async fn put_chunks(&self, account: AccountId, sha256: [u8; 32], bytes: &Bytes, now: Timestamp) -> Result<bool, StoreError> {
-        let intake = |bytes| Weight { rows: 1, bytes, intake: true };
-        let length = bytes.len();
-        let begun = self.write(intake(64), move |tx| content::begin(tx, account, &sha256, length, now)).await?;
-        let content::Begun::Row(row) = begun else { return Ok(true) };
-        for number in 0..length.div_ceil(content::CHUNK_BYTES) {
-            let from = number * content::CHUNK_BYTES;
-            let chunk = bytes.slice(from..(from + content::CHUNK_BYTES).min(length));
-            self.write(intake(chunk.len()), move |tx| content::chunk(tx, row, number, &chunk)).await?;
-        }
-        self.write(intake(64), move |tx| content::end(tx, row, &sha256)).await
-    }
-
-    async fn retain_deliveries(&self, retention: Retention) -> Result<Retained, StoreError> {
-        let place = &self.inner.retained_to.delivery;
-        let rows_max = usize::try_from(retention.rows_max).unwrap_or(usize::MAX);
-        let before = retention.before;
-        let mut retained = Retained::default();
-        let mut looked_at = 0;
-        while looked_at < rows_max {
-            let (after, step) = (place.load(Ordering::Relaxed), retention::STEP_ROWS.min(rows_max - looked_at));
-            let rows = self.read(move |conn| retention::old_deliveries(conn, before, after, step)).await?;
-            let Some(&last) = rows.last() else {
-                place.store(i64::MIN, Ordering::Relaxed);
-                return Ok(retained);
-            };
-            looked_at += rows.len();
-            let weight = Weight::rows(rows.len() * 3);
-            let (deliveries, events) = self.write(weight, move |tx| retention::delete_deliveries(tx, &rows, before)).await?;
-            retained.deliveries += deliveries;
-            retained.events += events;
-            place.store(last, Ordering::Relaxed);
-        }
-        retained.more = true;
-        Ok(retained)
-    }
-
-    /// Events that matched nothing, or whose deliveries went before.
-    async fn retain_events(&self, retention: Retention, retained: &mut Retained) -> Result<(), StoreError> {
-        let place = &self.inner.retained_to.event;
-        let rows_max = usize::try_from(retention.rows_max).unwrap_or(usize::MAX);
-        let before = retention.before;
-        let mut looked_at = 0;
-        while looked_at < rows_max {
-            let (after, step) = (place.load(Ordering::Relaxed), retention::STEP_ROWS.min(rows_max - looked_at));
-            let rows = self.read(move |conn| retention::old_events(conn, before, after, step)).await?;
-            let Some(&last) = rows.last() else {
-                place.store(i64::MIN, Ordering::Relaxed);
-                return Ok(());
-            };
-            looked_at += rows.len();
-            retained.events += self.write(Weight::rows(rows.len()), move |tx| retention::delete_events(tx, &rows)).await?;
-            place.store(last, Ordering::Relaxed);
-        }
-        retained.more = true;
-        Ok(())
-    }
-
-    async fn sweep_expired(&self, now: Timestamp, rows_max: usize) -> Result<(), StoreError> {
-        self.write(Weight::rows(rows_max), move |tx| {
-            idempotency::sweep(tx, now, rows_max)?;
-            credential::sweep(tx, now, rows_max)
-        })
-        .await?;
-        for (account, id) in self.read(subscription::deleted).await? {
-            self.cancel_all(account, id).await?;
-        }
-        Ok(())
-    }
-
-    async fn give_back_pages(&self) -> Result<(), StoreError> {
-        let all = self.inner.condition.is_disk_full();
-        for _ in 0..VACUUM_STEPS_MAX {
-            if !self.write(Weight::rows(retention::STEP_ROWS), move |tx| retention::give_back_pages(tx, all)).await? {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -378,13 +293,7 @@ impl Store for SqliteStore {
     }
 
     async fn put_content(&self, account: AccountId, sha256: [u8; 32], bytes: Bytes, now: Timestamp) -> Result<(), StoreError> {
-        // Once more in case it was swept while it was being written, which needs a very old beginning.
-        for _ in 0..2 {
-            if self.put_chunks(account, sha256, &bytes, now).await? {
-                return Ok(());
-            }
-        }
-        Err(StoreError::Unavailable("the content was swept while it was written; try again".into()))
+        self.put_content_in_chunks(account, sha256, &bytes, now).await
     }
 
     async fn content(&self, account: AccountId, sha256: [u8; 32]) -> Result<Option<Bytes>, StoreError> {
@@ -392,17 +301,7 @@ impl Store for SqliteStore {
     }
 
     async fn sweep_contents(&self, before: Timestamp, rows_max: u32) -> Result<u64, StoreError> {
-        let place = &self.inner.retained_to.content;
-        let after = place.load(Ordering::Relaxed);
-        let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
-        let rows = self.read(move |conn| content::unreferred(conn, before, after, rows_max)).await?;
-        // Next time from here, or from the beginning when this was the end.
-        place.store(rows.last().copied().filter(|_| rows.len() == rows_max).unwrap_or(i64::MIN), Ordering::Relaxed);
-        let mut swept = 0;
-        for row in rows {
-            swept += u64::from(self.write(Weight::rows(64), move |tx| content::sweep_one(tx, row, before)).await?);
-        }
-        Ok(swept)
+        self.sweep_contents_from_last(before, usize::try_from(rows_max).unwrap_or(usize::MAX)).await
     }
 
     async fn claim_timers(&self, by: Incarnation, now: Timestamp, limit: u32) -> Result<Vec<Timer>, StoreError> {
@@ -515,11 +414,7 @@ impl Store for SqliteStore {
     }
 
     async fn retain(&self, retention: Retention, now: Timestamp) -> Result<Retained, StoreError> {
-        let mut retained = self.retain_deliveries(retention).await?;
-        self.retain_events(retention, &mut retained).await?;
-        self.sweep_expired(now, usize::try_from(retention.rows_max).unwrap_or(usize::MAX)).await?;
-        self.give_back_pages().await?;
-        Ok(retained)
+        self.retain_all(retention, now).await
     }
 
     async fn health(&self) -> Result<Health, StoreError> {
@@ -551,7 +446,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        let inner = std::sync::Arc::clone(&self.inner);
+        let inner = Arc::clone(&self.inner);
         if tokio::task::spawn_blocking(move || inner.close()).await.is_err() {
             tracing::error!("closing the store panicked");
         }

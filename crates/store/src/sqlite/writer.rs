@@ -202,9 +202,10 @@ impl Desk {
             };
             self.write(batch.calls);
             self.gauge.after_commit(&self.conn, &self.checkpointer);
+            self.measure();
             if looked_at.elapsed() > PAUSE {
                 looked_at = Instant::now();
-                self.look_around();
+                self.look_for_space();
             }
             if batch.closing {
                 break;
@@ -221,23 +222,31 @@ impl Desk {
         if self.gauge.pages() > 0 && self.condition.suspect().is_none() {
             self.gauge.truncate(&self.conn);
         }
-        self.look_around();
+        self.measure();
+        self.look_for_space();
     }
 
-    fn look_around(&self) {
-        if self.condition.is_disk_full() {
-            match self.lock_reserve().keep() {
-                Ok(true) => {
-                    self.condition.set_disk_full(false);
-                    tracing::info!("there is space again: intake goes on");
-                }
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the reserve file cannot be written"),
-            }
+    /// After the disk was full: whether the reserve can be made whole again.
+    fn look_for_space(&self) {
+        if !self.condition.is_disk_full() {
+            return;
         }
+        match self.lock_reserve().keep() {
+            Ok(true) => {
+                self.condition.set_disk_full(false);
+                tracing::info!("there is space again: intake goes on");
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the reserve file cannot be written"),
+        }
+    }
+
+    /// What the database holds beside the disk budget.
+    fn measure(&self) {
+        let Some(max) = self.disk_bytes_max else { return };
         match used_bytes(&self.conn) {
             Ok(used) => {
-                let spent = self.disk_bytes_max.is_some_and(|max| used >= max);
+                let spent = used >= max;
                 if self.condition.set_used(used, spent) {
                     tracing::warn!(used_bytes = used, spent, "the disk budget");
                 }
