@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     account::Account,
-    auth::OAuthConnection,
+    auth::{ClientAuthentication, OAuthConnection},
     id::{AccountId, CredentialId, SubscriptionId},
     secret::Secret,
     subscription::{OAuthUse, Subscription},
@@ -237,5 +237,27 @@ impl AccountConfig {
     #[must_use]
     pub fn identity(&self) -> Option<CredentialId> {
         self.certificates.last().map(|certificate| certificate.id)
+    }
+
+    /// The client certificate shown to the listener of a subscription, if mutual TLS is on.
+    #[must_use]
+    pub fn listener_identity(&self, subscription: &Subscription) -> Option<CredentialId> {
+        let proofs = &subscription.proofs;
+        proofs.mutual_tls.then(|| proofs.certificate.or(self.identity())).flatten()
+    }
+
+    /// The client certificate shown to the authorization server when a token is asked for on behalf of a subscription: the one its
+    /// listener sees, since a bound token needs the same at both (RFC 8705 §3); otherwise the newest, where the connection
+    /// authenticates by it.
+    #[must_use]
+    pub fn token_identity(&self, subscription: &Subscription, connection: &OAuthConnection) -> Option<CredentialId> {
+        let by_certificate = matches!(connection.effective_authentication(), Ok(ClientAuthentication::MutualTls));
+        self.listener_identity(subscription).or_else(|| by_certificate.then(|| self.identity()).flatten())
+    }
+
+    /// A client certificate of the account.
+    #[must_use]
+    pub fn certificate(&self, id: CredentialId) -> Option<&Arc<ClientCertificate>> {
+        self.certificates.iter().find(|certificate| certificate.id == id)
     }
 }

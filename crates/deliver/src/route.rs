@@ -6,8 +6,9 @@ use std::{
 };
 
 use countersign_core::{
+    auth::OAuthConnection,
     config::{AccountConfig, ConfigVersion},
-    id::SubscriptionId,
+    id::{CredentialId, SubscriptionId},
     retry::RetryPolicy,
     subscription::{OAuthUse, Subscription},
 };
@@ -63,15 +64,15 @@ impl Route {
         settings: &Settings,
     ) -> Result<Self, Misconfigured> {
         let target = Target::try_new(&subscription.url).map_err(|e| Misconfigured(e.to_string()))?;
-        let profile = profile(config, subscription)?;
+        let profile = listener_profile(config, subscription)?;
         let bound = match &subscription.proofs.oauth {
             OAuthUse::Off => None,
-            OAuthUse::Own(connection) => Some(BoundConnection::new(Arc::new((**connection).clone()), Arc::clone(&profile))),
+            OAuthUse::Own(connection) => Some(bind(config, subscription, connection)?),
             OAuthUse::Account => {
                 let oauth = integrator.oauth.as_ref().ok_or_else(|| {
                     Misconfigured("the account has no OAuth connection; save one under connect/oauth, or set includeOAuth to false".into())
                 })?;
-                Some(BoundConnection::new(Arc::new(oauth.connection.clone()), Arc::clone(&profile)))
+                Some(bind(config, subscription, &oauth.connection)?)
             }
         };
         let hmac_keys = if subscription.proofs.hmac { Arc::clone(&integrator.hmac_keys) } else { Arc::default() };
@@ -103,24 +104,31 @@ impl Route {
     }
 }
 
-fn profile(config: &AccountConfig, subscription: &Subscription) -> Result<Arc<TlsProfile>, Misconfigured> {
-    let certificate =
-        if subscription.proofs.mutual_tls {
-            let wanted = subscription.proofs.certificate.or(config.identity());
-            let found = config.certificates.iter().find(|certificate| Some(certificate.id) == wanted);
-            // Fails closed: never without the certificate that was asked for.
-            Some(found.ok_or_else(|| {
-                Misconfigured("mutual TLS is on and the client certificate is missing; add one under certificates".into())
-            })?)
-        } else {
-            None
-        };
-    let roots: Vec<&str> = config.trust_anchors.iter().map(|anchor| anchor.certificates_pem.as_str()).collect();
-    if certificate.is_none() && roots.is_empty() {
-        return Ok(TlsProfile::plain());
+fn listener_profile(config: &AccountConfig, subscription: &Subscription) -> Result<Arc<TlsProfile>, Misconfigured> {
+    let identity = config.listener_identity(subscription);
+    if subscription.proofs.mutual_tls && identity.is_none() {
+        return Err(missing_certificate());
     }
+    profile(config, identity)
+}
+
+/// A connection with the TLS identity that asks for its tokens.
+fn bind(config: &AccountConfig, subscription: &Subscription, connection: &OAuthConnection) -> Result<BoundConnection, Misconfigured> {
+    let profile = profile(config, config.token_identity(subscription, connection))?;
+    Ok(BoundConnection::new(Arc::new(connection.clone()), profile))
+}
+
+/// The profile with a client certificate (`None`: without) and the account's own CAs. Fails closed: never without the
+/// certificate that was asked for.
+fn profile(config: &AccountConfig, identity: Option<CredentialId>) -> Result<Arc<TlsProfile>, Misconfigured> {
+    let certificate = identity.map(|id| config.certificate(id).ok_or_else(missing_certificate)).transpose()?;
+    let roots: Vec<&str> = config.trust_anchors.iter().map(|anchor| anchor.certificates_pem.as_str()).collect();
     let identity = certificate.map(|certificate| ClientIdentity { chain_pem: &certificate.chain_pem, key_pem: &certificate.key_pem });
     TlsProfile::try_new(identity, &roots).map_err(|e| Misconfigured(e.to_string()))
+}
+
+fn missing_certificate() -> Misconfigured {
+    Misconfigured("mutual TLS is on and the client certificate is missing; add one under certificates".into())
 }
 
 /// The keys of the account as Standard Webhooks secrets: `whsec_` and the key's own Base64 text.

@@ -67,8 +67,7 @@ pub fn last_refusal(app: &App, account: &AccountConfig, subscription: &Subscript
         OAuthUse::Account => &account.oauth.as_ref()?.connection,
         OAuthUse::Own(connection) => connection,
     };
-    let wanted = subscription.proofs.certificate.or(account.identity()).filter(|_| subscription.proofs.mutual_tls);
-    let identity = account.certificates.iter().find(|certificate| Some(certificate.id) == wanted);
+    let identity = account.token_identity(subscription, connection).and_then(|id| account.certificate(id));
     let profile = tls_profile(account, identity.map(|certificate| &**certificate)).ok()?;
     let state = source.state(&BoundConnection::new(Arc::new(connection.clone()), profile).key())?;
     state.last_failure.map(|failure| failure.to_string())
