@@ -1,7 +1,4 @@
 //! The [`Store`] trait over the writer and the readers: which of them does what, and in which steps.
-//!
-//! Over 500 lines because it is one `impl` of the whole trait, a line or two for each of its sixty methods; what they do is in the
-//! modules beside this one.
 
 use std::{sync::Arc, time::Duration};
 
