@@ -1,6 +1,6 @@
 //! A lane: everything on its way to one listener, with its own queue, concurrency and breaker.
 //!
-//! No lane waits for another. A lane holds in memory at most [`PENDING_PER_ATTEMPT`] deliveries for each attempt it may make at
+//! No lane waits for another. A lane holds in memory at most `PENDING_PER_ATTEMPT` deliveries for each attempt it may make at
 //! once: a hanging listener, whose concurrency has shrunk to one, keeps a handful; the rest wait in the store.
 
 use std::{

@@ -1,6 +1,6 @@
 //! The loop: claim what is due into lanes with room; runners attempt and settle.
 //!
-//! A ring of [`Lanes::due`] is a hint. Without one the worker looks again when the next delivery is due, when a breaker may be
+//! A ring of `Lanes::due` is a hint. Without one the worker looks again when the next delivery is due, when a breaker may be
 //! probed, or after the poll interval, whichever comes first: a lost hint costs one poll and never an event.
 
 use std::{
