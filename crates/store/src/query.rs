@@ -144,7 +144,8 @@ pub struct Health {
     pub backend: &'static str,
     /// Takes writes.
     pub writable: bool,
-    /// Bytes on disk.
+    /// Bytes on disk in use. Left out is what comes and goes by itself: free space inside the files, which is used again before they
+    /// grow, and a log that is copied back. So deleting shows here at once.
     pub disk_bytes: u64,
     /// Schema version.
     pub schema: u32,

@@ -14,10 +14,8 @@ use crate::StoreError;
 #[derive(Debug, Default)]
 pub(super) struct Condition {
     disk_full: AtomicBool,
-    budget_spent: AtomicBool,
     suspect: Mutex<Option<String>>,
     commit_us: AtomicU64,
-    used_bytes: AtomicU64,
     /// Makes the next commit fail as a failed fsync does.
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
@@ -36,13 +34,8 @@ impl Condition {
 
     /// Why intake is refused, if so.
     pub(super) fn full(&self) -> Option<StoreError> {
-        if self.is_disk_full() {
-            Some(StoreError::Full("no space left on the disk; intake goes on when there is space again".into()))
-        } else if self.budget_spent.load(Ordering::Relaxed) {
-            Some(StoreError::Full("the disk budget is spent".into()))
-        } else {
-            None
-        }
+        let why = || StoreError::Full("no space left on the disk; intake goes on when there is space again".into());
+        self.is_disk_full().then(why)
     }
 
     /// True when a write found no space, until the reserve is whole again.
@@ -52,17 +45,6 @@ impl Condition {
 
     pub(super) fn set_disk_full(&self, full: bool) {
         self.disk_full.store(full, Ordering::Relaxed);
-    }
-
-    /// Bytes of the database in use, free pages left out.
-    pub(super) fn used_bytes(&self) -> u64 {
-        self.used_bytes.load(Ordering::Relaxed)
-    }
-
-    /// Sets what is in use and whether that spends the disk budget; true when the latter has changed.
-    pub(super) fn set_used(&self, bytes: u64, budget_spent: bool) -> bool {
-        self.used_bytes.store(bytes, Ordering::Relaxed);
-        self.budget_spent.swap(budget_spent, Ordering::Relaxed) != budget_spent
     }
 
     /// Time of the last commit, from begin to end.

@@ -78,10 +78,11 @@ impl DataDir {
         self.path.join(RESERVE_FILE)
     }
 
-    /// Bytes on disk of everything in the folder.
-    pub(super) fn disk_bytes(&self) -> u64 {
+    /// Bytes on disk of what lies beside the database and its log: the reserve above all.
+    pub(super) fn bytes_beside_database(&self) -> u64 {
         let Ok(entries) = fs::read_dir(&self.path) else { return 0 };
-        entries.flatten().filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|m| m.len()).sum()
+        let beside = entries.flatten().filter(|entry| !entry.file_name().to_string_lossy().starts_with(DATABASE_FILE));
+        beside.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|found| found.len()).sum()
     }
 
     /// The kind of file system, when it is one that a database should not be on.

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 
 use super::{
     account, action, claim, content, credential, delivery::DeliveryRow, envelope, event, fault::Fault, hold, idempotency, job, listing,
-    migration, node, object, record, settle, store::SqliteStore, subscription, timer, transaction::Tx, writer::Weight,
+    migration, node, object, record, retention, settle, store::SqliteStore, subscription, timer, transaction::Tx, writer::Weight,
 };
 use crate::{
     Refused, Store, StoreError,
@@ -423,12 +423,6 @@ impl Store for SqliteStore {
         let full = inner.condition.full();
         let mut warnings: Vec<String> = suspect.iter().map(|why| StoreError::Suspect(why.clone()).to_string()).collect();
         warnings.extend(full.iter().map(StoreError::to_string));
-        if let Some(budget) = inner.settings.disk_bytes_max {
-            let used = inner.condition.used_bytes();
-            if used > budget / 10 * 9 {
-                warnings.push(format!("{used} of {budget} bytes of the disk budget are used"));
-            }
-        }
         if inner.gauge.is_long() {
             warnings.push("the write-ahead log is long: something reads from the database without end".into());
         }
@@ -438,7 +432,7 @@ impl Store for SqliteStore {
         Ok(Health {
             backend: "sqlite",
             writable: suspect.is_none() && full.is_none(),
-            disk_bytes: inner.dir.disk_bytes(),
+            disk_bytes: inner.dir.bytes_beside_database() + self.read(retention::used_bytes).await?,
             schema: migration::SCHEMA,
             last_commit: inner.condition.last_commit(),
             warnings,

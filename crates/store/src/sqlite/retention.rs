@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::{
     attempt,
+    connection::PAGE_BYTES,
     fault::Fault,
     transaction::Tx,
     value::{column, id, limit},
@@ -72,6 +73,13 @@ fn delete_event(tx: &Tx<'_>, event: i64) -> Result<bool, Fault> {
                 OR NOT EXISTS (SELECT 1 FROM event s WHERE s.id > ?1 AND s.id <= e.shared_to AND s.shares = ?1))",
     )?;
     Ok(delete.execute([event])? == 1)
+}
+
+/// Bytes of the database in use, whether they are in its file or still in the log. Free pages are left out.
+pub(super) fn used_bytes(conn: &Connection) -> Result<u64, Fault> {
+    let pages: i64 = conn.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
+    let free: i64 = conn.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(pages - free).unwrap_or(0) * u64::from(PAGE_BYTES))
 }
 
 /// Gives free pages back to the file system when there are more than growth needs, or all of them when the disk is full.

@@ -48,8 +48,6 @@ pub struct Settings {
     pub writer_cache_bytes: usize,
     /// Page cache of each reading connection, in bytes. Default: 8 MiB.
     pub reader_cache_bytes: usize,
-    /// Intake is refused when the database holds this much; `None` is no budget. Default: none.
-    pub disk_bytes_max: Option<u64>,
     /// Space kept on the disk so that settling goes on when it is full; 0 keeps none. Default: 64 MiB.
     pub reserve_bytes: u64,
 }
@@ -65,7 +63,6 @@ impl Settings {
             read_time_max: Duration::from_secs(5),
             writer_cache_bytes: 32 << 20,
             reader_cache_bytes: 8 << 20,
-            disk_bytes_max: None,
             reserve_bytes: 64 << 20,
         }
     }
@@ -129,15 +126,8 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(open_checkpointer(&dir)?, Arc::clone(&gauge), Arc::clone(&reserve), Arc::clone(&condition))
             .map_err(failed)?;
         let vault = Arc::new(CurrentVault::new(vault));
-        let desk = Desk {
-            conn,
-            vault: Arc::clone(&vault),
-            condition: Arc::clone(&condition),
-            reserve,
-            checkpointer,
-            gauge: Arc::clone(&gauge),
-            disk_bytes_max: settings.disk_bytes_max,
-        };
+        let desk =
+            Desk { conn, vault: Arc::clone(&vault), condition: Arc::clone(&condition), reserve, checkpointer, gauge: Arc::clone(&gauge) };
         let writer = Writer::start(desk).map_err(failed)?;
         if let Some(kind) = dir.network_file_system() {
             tracing::warn!(file_system = kind, "the data directory is on a network file system, whose locks may not hold");

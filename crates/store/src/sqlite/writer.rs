@@ -26,7 +26,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::{
     checkpoint::{Checkpointer, WalGauge},
     condition::Condition,
-    connection::PAGE_BYTES,
     fault::{Fault, Severity},
     reserve::Reserve,
     transaction::{Care, Tx},
@@ -184,8 +183,6 @@ pub(super) struct Desk {
     pub(super) reserve: Arc<Mutex<Reserve>>,
     pub(super) checkpointer: Checkpointer,
     pub(super) gauge: Arc<WalGauge>,
-    /// The disk budget.
-    pub(super) disk_bytes_max: Option<u64>,
 }
 
 impl Desk {
@@ -202,7 +199,6 @@ impl Desk {
             };
             self.write(batch.calls);
             self.gauge.after_commit(&self.conn, &self.checkpointer);
-            self.measure();
             if looked_at.elapsed() > PAUSE {
                 looked_at = Instant::now();
                 self.look_for_space();
@@ -222,7 +218,6 @@ impl Desk {
         if self.gauge.pages() > 0 && self.condition.suspect().is_none() {
             self.gauge.truncate(&self.conn);
         }
-        self.measure();
         self.look_for_space();
     }
 
@@ -238,20 +233,6 @@ impl Desk {
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the reserve file cannot be written"),
-        }
-    }
-
-    /// What the database holds beside the disk budget.
-    fn measure(&self) {
-        let Some(max) = self.disk_bytes_max else { return };
-        match used_bytes(&self.conn) {
-            Ok(used) => {
-                let spent = used >= max;
-                if self.condition.set_used(used, spent) {
-                    tracing::warn!(used_bytes = used, spent, "the disk budget");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the size of the database cannot be read"),
         }
     }
 
@@ -386,11 +367,4 @@ fn fail(calls: Vec<Box<dyn Call>>, error: &StoreError) {
     for call in calls {
         call.answer(Err(error.clone()));
     }
-}
-
-/// What the database holds, pages that are free left out: they are used again before the file grows.
-fn used_bytes(conn: &Connection) -> rusqlite::Result<u64> {
-    let pages: i64 = conn.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
-    let free: i64 = conn.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
-    Ok(u64::try_from(pages - free).unwrap_or(0) * u64::from(PAGE_BYTES))
 }
