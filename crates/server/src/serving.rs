@@ -1,8 +1,9 @@
 //! Serving: connections in, plain or TLS, bounded in number and in patience, and ended gracefully.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, extract::ConnectInfo};
+use hyper::service::Service as _;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{
@@ -42,8 +43,8 @@ pub async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 if is_of_the_listener(&error) {
                     tracing::warn!(%error, "no connection could be accepted; trying again");
@@ -57,10 +58,10 @@ pub async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls
         let (router, acceptor, watcher) = (router.clone(), acceptor.clone(), graceful.watcher());
         tokio::spawn(async move {
             match acceptor {
-                None => converse(stream, router, watcher).await,
+                None => converse(stream, peer, router, watcher).await,
                 Some(acceptor) => {
                     if let Some(stream) = handshake(acceptor, stream).await {
-                        converse(stream, router, watcher).await;
+                        converse(stream, peer, router, watcher).await;
                     }
                 }
             }
@@ -83,11 +84,17 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<tokio_rus
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, watcher: Watcher) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher) {
+    let router = TowerToHyperService::new(router);
+    // Handlers that keep who did something from where ask for it.
+    let service = hyper::service::service_fn(move |mut request| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended in an error");
     }

@@ -12,12 +12,13 @@ const ONE_INVALID: &str = "The request contained at least one invalid parameter.
 #[must_use]
 pub fn refused(refusal: Refused) -> Failure {
     let (code, message) = match &refusal {
-        Refused::WrongStatus { verb: Verb::Void, .. } => {
-            ("ENVELOPE_CANNOT_VOID_INVALID_STATE", format!("Only envelopes in the 'Sent' or 'Delivered' states may be voided: {refusal}."))
-        }
-        Refused::WrongStatus { verb: Verb::Resend | Verb::Lock, .. } => (
+        Refused::WrongStatus { verb: Verb::Void, status } => (
+            "ENVELOPE_CANNOT_VOID_INVALID_STATE",
+            format!("Only envelopes in the 'Sent' or 'Delivered' states may be voided. This one is '{status}'."),
+        ),
+        Refused::WrongStatus { verb: Verb::Resend | Verb::Lock, status } => (
             "EDIT_LOCK_INVALID_STATE_FOR_LOCK",
-            format!("Only envelopes in the 'Sent' or 'Delivered' states may be corrected or resent: {refusal}."),
+            format!("Only envelopes in the 'Sent' or 'Delivered' states may be corrected or resent. This one is '{status}'."),
         ),
         Refused::WrongStatus { .. } | Refused::AlreadySigned(_) | Refused::NotDue { .. } => {
             ("ENVELOPE_INVALID_STATUS", refusal.to_string())

@@ -16,6 +16,7 @@ pub(super) mod answer;
 pub(super) mod assembly;
 mod create;
 pub(super) mod definition;
+mod document_fields;
 mod documents;
 pub(super) mod edits;
 mod folders;
@@ -48,6 +49,12 @@ fn of_one() -> Router<Arc<App>> {
         )
         .route("/documents", get(documents::list).put(documents::put).delete(documents::remove))
         .route("/documents/{document_id}", get(documents::show).put(documents::put_one))
+        .route(
+            "/documents/{document_id}/fields",
+            get(document_fields::list).post(document_fields::add).put(document_fields::update).delete(document_fields::remove),
+        )
+        .route("/documents/{document_id}/tabs", get(documents::prefill_tabs))
+        .route("/templates", get(particulars::templates).post(views::applying))
         .route(
             "/custom_fields",
             get(particulars::fields).post(particulars::add_fields).put(particulars::update_fields).delete(particulars::remove_fields),

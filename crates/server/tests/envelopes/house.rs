@@ -28,7 +28,7 @@ use tower::ServiceExt;
 /// A server with one account.
 pub(crate) struct House {
     pub(crate) app: Arc<App>,
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) clock: ManualClock,
     pub(crate) home: Tenant,
     pub(crate) node: Incarnation,

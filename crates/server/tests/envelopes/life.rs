@@ -121,6 +121,38 @@ async fn every_listener_hears_of_it() {
 }
 
 #[tokio::test]
+async fn recipient_connect_hears_of_recipients_at_assigned_domains() {
+    let house = House::new().await;
+    let mut account = house.home.account.clone();
+    account.recipient_domains = ["example.com".to_owned()].into();
+    house.app.store.update_account(account).await.unwrap().unwrap();
+    house.app.configs.invalidate(house.home.account.id);
+    let configuration = json!({
+        "name": "Received", "configurationType": "customrecipient", "urlToPublishTo": "http://127.0.0.1:8089/received",
+        "allowEnvelopePublish": "true", "eventData": {"version": "restv2.1"}, "events": ["envelope-sent"],
+    });
+    house.post("/connect", configuration).await.expect(201);
+    let stranger = json!({"recipients": {"signers": [with(signer("1", "1"), json!({"email": "a@elsewhere.example"}))]}});
+    for (body, heard) in [(definition("sent", 1), true), (with(definition("sent", 1), stranger), false)] {
+        let id = house.envelope(body).await;
+        let filter = countersign_store::query::DeliveryFilter {
+            envelope: Some(id.parse().unwrap()),
+            ..countersign_store::query::DeliveryFilter::default()
+        };
+        let page = house.app.store.deliveries(house.home.account.id, filter, None, 10).await.unwrap();
+        assert_eq!(page.deliveries.len(), usize::from(heard));
+        let events = house.app.store.events(house.home.account.id, Some(id.parse().unwrap()), None, 10).await.unwrap();
+        let sent = events.iter().find(|event| event.name.as_str() == "envelope-sent").unwrap();
+        let path = format!("/api/v1/accounts/{}/events/{}/matches", house.home.account.guid, sent.id);
+        let request = http::Request::get(path).header("authorization", format!("Bearer {}", house.home.token));
+        let matches = house.send(request.body(axum::body::Body::empty()).unwrap()).await.expect(200);
+        assert_eq!(matches["matches"][0]["matched"], heard, "{matches}");
+        let reason = if heard { serde_json::Value::Null } else { json!("no_recipient_of_domain") };
+        assert_eq!(matches["matches"][0]["reason"], reason);
+    }
+}
+
+#[tokio::test]
 async fn the_same_request_under_one_key_makes_one_envelope() {
     let house = House::new().await;
     let key = [("X-DocuSign-Idempotency-Key", "order-7")];

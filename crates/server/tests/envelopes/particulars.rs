@@ -90,3 +90,51 @@ async fn the_audit_trail_says_who_did_what() {
     assert_eq!(entries[0], ("Registered".to_owned(), "Account Administrator".to_owned()));
     assert!(entries.contains(&("Signed".to_owned(), "Signer 1".to_owned())), "{entries:?}");
 }
+
+#[tokio::test]
+async fn the_audit_trail_says_from_where() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let house = House::new().await;
+    let id = house.envelope(definition("sent", 1)).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = house.app.stopping.clone();
+    let serving = tokio::spawn(countersign_server::serving::serve(listener, house.router.clone(), None, stop.clone()));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let body = json!({"action": "deliver"}).to_string();
+    let request = format!(
+        "POST /api/v1/accounts/{}/envelopes/{id}/recipients/1/actions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\nx-forwarded-for: 192.0.2.7\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        house.home.account.guid,
+        house.home.token,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stop.cancel();
+    serving.await.unwrap();
+    let trail = house.get(&format!("/envelopes/{id}/audit_events")).await.expect(200).to_string();
+    assert!(trail.contains("127.0.0.1") && !trail.contains("192.0.2.7"), "a header that anybody can send is not believed: {trail}");
+}
+
+#[tokio::test]
+async fn document_fields_are_added_changed_and_removed_by_name() {
+    let house = House::new().await;
+    let id = house.envelope(definition("created", 1)).await;
+    let path = format!("/envelopes/{id}/documents/1/fields");
+    let field = |value: &str| json!({"documentFields": [{"name": "ref", "value": value}]});
+    house.post(&path, field("1")).await.expect(201);
+    house.post(&path, field("2")).await.refused(400, "INVALID_REQUEST_PARAMETER");
+    house.put(&path, field("3")).await.expect(200);
+    assert_eq!(house.get(&path).await.expect(200), field("3"));
+    assert_eq!(house.delete(&path, field("")).await.expect(200), field(""));
+    for (method, body) in
+        [("PUT", field("4")), ("DELETE", field("")), ("POST", json!({})), ("POST", json!({"documentFields": [{"value": "x"}]}))]
+    {
+        house.call(&house.home, method, &path, Some(body), &[]).await.refused(400, "INVALID_REQUEST_PARAMETER");
+    }
+    house.get(&format!("/envelopes/{id}/documents/9/fields")).await.refused(404, "DOCUMENT_DOES_NOT_EXIST");
+}

@@ -75,6 +75,9 @@ async fn an_envelope_is_sent_from_a_template() {
     let signer = &shown["recipients"]["signers"][0];
     assert_eq!((&signer["name"], &signer["tabs"]["textTabs"][0]["value"]), (&json!("Ada"), &json!("Riga")));
     assert_eq!(house.get(&format!("/envelopes/{id}/documents/1")).await.header("content-type"), "application/pdf");
+    let applied = house.get(&format!("/envelopes/{id}/templates")).await.expect(200);
+    assert_eq!((&applied["templates"][0]["templateId"], &applied["templates"][0]["name"]), (&json!(template), &json!("Lease")));
+    house.post(&format!("/envelopes/{id}/templates"), json!({})).await.refused(501, "NOT_IMPLEMENTED");
     let unknown = json!({"status": "sent", "templateId": template, "templateRoles": [{"roleName": "Landlord"}]});
     house.post("/envelopes", unknown).await.refused(400, "INVALID_REQUEST_PARAMETER");
     let empty = json!({"status": "sent", "templateId": template});

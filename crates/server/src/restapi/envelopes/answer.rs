@@ -108,6 +108,12 @@ pub(in crate::restapi) fn one_tab(one: &Tab) -> Map<String, Value> {
     tab::write_one(one, None, &View::rest(&include))
 }
 
+/// Tabs of a document that the sender filled in.
+pub(in crate::restapi) fn prefill_tabs(document: &Document) -> Map<String, Value> {
+    let include = whole();
+    tab::write(&document.prefill_tabs, None, &View::rest(&include))
+}
+
 /// All documents, the certificate last.
 pub(in crate::restapi) fn documents(envelope: &Envelope) -> Value {
     let include = whole();

@@ -16,7 +16,7 @@ mod recipient;
 mod role;
 mod tab;
 
-pub(in crate::restapi) use document::{AttachmentDefinition, DocumentDefinition, attachments, document_id, documents};
+pub(in crate::restapi) use document::{AttachmentDefinition, DocumentDefinition, attachments, document_fields, document_id, documents};
 pub(in crate::restapi) use field::{FieldDefinition, custom_fields, next_field_id};
 pub(in crate::restapi) use notification::notification;
 pub(in crate::restapi) use recipient::{RecipientDefinition, recipients, with_ids};

@@ -111,6 +111,14 @@ fn purged() -> Failure {
     Failure::not_found("DOCUMENT_DOES_NOT_EXIST", "the documents of the envelope were purged")
 }
 
+/// Tabs that the sender filled in.
+pub(super) async fn prefill_tabs(State(app): State<Arc<App>>, caller: Caller<Reads>, target: Target) -> Result<Answer, Failure> {
+    let (_, envelope) = envelopes::find(&app, caller.account_id(), target.envelope()?).await?;
+    let id = target.part("document_id");
+    let document = envelope.document(id).ok_or_else(|| unknown(id))?;
+    Ok(Answer::ok(json!({"prefillTabs": answer::prefill_tabs(document)})))
+}
+
 pub(super) async fn put(State(app): State<Arc<App>>, editor: Editor, target: Target, mut wire: Wire) -> Result<Answer, Failure> {
     let given = definition::documents(wire.take_objects("documents")?.unwrap_or_default())?;
     if given.is_empty() {

@@ -49,6 +49,20 @@ pub(super) async fn audit_events(State(app): State<Arc<App>>, caller: Caller<Rea
     Ok(Answer::ok(answer::audit_events(&read(&app, &caller, &target).await?)))
 }
 
+/// The templates it was made from.
+pub(super) async fn templates(State(app): State<Arc<App>>, caller: Caller<Reads>, target: Target) -> Result<Answer, Failure> {
+    let envelope = read(&app, &caller, &target).await?;
+    let shown = envelope.templates.iter().map(|applied| {
+        let mut shown =
+            json!({"templateId": applied.id, "name": applied.name, "uri": format!("/templates/{}", applied.id), "applied": "true"});
+        if let Some(document) = &applied.document_id {
+            shown["documentId"] = document.clone().into();
+        }
+        shown
+    });
+    Ok(Answer::ok(json!({"templates": shown.collect::<Vec<_>>()})))
+}
+
 // --- custom fields ---
 
 pub(super) async fn fields(State(app): State<Arc<App>>, caller: Caller<Reads>, target: Target) -> Result<Answer, Failure> {

@@ -114,6 +114,11 @@ fn frame_ancestors(wire: &Wire) -> Result<Vec<String>, Failure> {
         .collect()
 }
 
+/// Templates are applied when an envelope is created.
+pub(super) async fn applying() -> Failure {
+    Failure::not_implemented("applying a template to an envelope that is there; name it when the envelope is created")
+}
+
 pub(super) async fn out_of_scope() -> Failure {
     Failure::not_implemented("a view of Docusign's own application")
 }

@@ -125,10 +125,7 @@ fn document(mut wire: Wire) -> Result<DocumentDefinition, Failure> {
             u32::try_from(order).map_err(|_| Failure::invalid_parameter(format!("order of document {id} is {order}; it starts at 0")))?,
         ),
     };
-    let fields = match wire.take_objects("documentFields")? {
-        None => None,
-        Some(list) => Some(list.into_iter().map(document_field).collect::<Result<_, _>>()?),
-    };
+    let fields = document_fields(&mut wire)?;
     let prefill = match wire.take_object("tabs")? {
         None => Vec::new(),
         Some(mut wire) => wire.take_object("prefillTabs")?.map(tabs).transpose()?.unwrap_or_default(),
@@ -143,6 +140,14 @@ fn document(mut wire: Wire) -> Result<DocumentDefinition, Failure> {
         extra: super::rest_of(wire, &OURS),
         id,
     })
+}
+
+/// Takes `documentFields` out: names and values that the sender attached.
+///
+/// # Errors
+/// 400 for one without a name.
+pub(in crate::restapi) fn document_fields(wire: &mut Wire) -> Result<Option<Vec<DocumentField>>, Failure> {
+    wire.take_objects("documentFields")?.map(|list| list.into_iter().map(document_field).collect()).transpose()
 }
 
 fn document_field(mut wire: Wire) -> Result<DocumentField, Failure> {
