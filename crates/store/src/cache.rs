@@ -21,8 +21,12 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{Store, StoreError, objects::StoredObject};
 
+/// Accounts remembered: far more than are busy at once, and some hundred MiB at the very most. Beyond it any one makes room.
+const ACCOUNTS_MAX: usize = 10_000;
 /// Envelope-level subscriptions remembered; each belongs to one envelope, so old ones are seldom asked for again.
 const ENVELOPE_SUBSCRIPTIONS_MAX: usize = 10_000;
+/// How often a load begins again because the configuration changed under it.
+const LOADS_MAX: usize = 32;
 /// Objects of one kind that take part in sending; an account has at most 100 keys (Connect) and a handful of certificates.
 const HOT_OBJECTS_MAX: u32 = 1_000;
 
@@ -73,7 +77,13 @@ impl ConfigCache {
         let Some(config) = load(&*self.store, id).await? else { return Ok(None) };
         let config = Arc::new(config);
         if epoch == self.epoch() {
-            self.accounts.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&config));
+            let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+            if accounts.len() >= ACCOUNTS_MAX
+                && let Some(any) = accounts.keys().next().copied()
+            {
+                accounts.remove(&any);
+            }
+            accounts.insert(id, Arc::clone(&config));
         }
         Ok(Some(config))
     }
@@ -149,7 +159,7 @@ impl ConfigCache {
 
 /// Reads until nothing changed in between: the subscriptions and the account name the same version before and after.
 async fn load(store: &dyn Store, id: AccountId) -> Result<Option<AccountConfig>, StoreError> {
-    loop {
+    for _ in 0..LOADS_MAX {
         let Some((account, before)) = store.account(id).await? else { return Ok(None) };
         let (version, subscriptions) = store.subscriptions(id).await?;
         let mut keys = all::<SigningKey>(store, id, ConfigKind::SigningKey).await?;
@@ -182,6 +192,7 @@ async fn load(store: &dyn Store, id: AccountId) -> Result<Option<AccountConfig>,
             trust_anchors: trust_anchors.into_iter().map(Arc::new).collect(),
         }));
     }
+    Err(StoreError::Unavailable(format!("the configuration of account {id} changes faster than it can be read")))
 }
 
 async fn all<T: Configured>(store: &dyn Store, account: AccountId, kind: ConfigKind) -> Result<Vec<T>, StoreError> {
