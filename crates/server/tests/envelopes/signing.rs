@@ -130,6 +130,19 @@ async fn an_envelope_that_has_moved_on_leads_back_with_exception() {
 }
 
 #[tokio::test]
+async fn an_address_survives_a_correction() {
+    let house = House::new().await;
+    let id = embedded(&house).await;
+    let url = url(&house, &id).await;
+    house.post(&format!("/envelopes/{id}/lock"), json!({"lockDurationInSeconds": "60"})).await.expect(201);
+    let locked = house.open(&url).await;
+    assert_eq!(locked.status, 409);
+    assert!(locked.text().contains("The sender is changing these documents"), "{}", locked.text());
+    house.clock.advance(std::time::Duration::from_secs(61));
+    assert_eq!(house.open(&url).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_view_is_for_a_recipient_of_the_envelope_whose_turn_it_is() {
     let house = House::new().await;
     let id = embedded(&house).await;

@@ -75,8 +75,15 @@ pub(super) fn notice(app: &App, status: StatusCode, title: &str, text: &str) -> 
 
 /// A page that says what went wrong.
 pub(super) fn trouble(app: &App, failure: &Failure) -> Response {
-    let ours = failure.status.is_server_error();
-    let text = if ours { "Nothing was changed. Load the page again in a moment." } else { failure.message.as_str() };
+    let text = match failure.code {
+        "EDIT_LOCK_NOT_LOCK_OWNER" => {
+            "The sender is changing these documents. Nothing was changed by you; load the page again in a few minutes."
+        }
+        _ if failure.status.is_server_error() || failure.status == StatusCode::CONFLICT => {
+            "Nothing was changed. Load the page again in a moment."
+        }
+        _ => failure.message.as_str(),
+    };
     notice(app, failure.status, "This did not work", text)
 }
 
