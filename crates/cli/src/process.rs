@@ -96,7 +96,7 @@ impl Process {
         let listener = bind(listen, "listen").await?;
         let address = listener.local_addr()?;
         let data_dir = settings.data_dir.clone().unwrap_or_else(|| DATA_DIR_DEFAULT.into());
-        let store = open_store(&data_dir, settings).await?;
+        let store = open_store(&data_dir).await?;
         let public_url = settings.public_url.clone().unwrap_or_else(|| {
             let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
             format!("{scheme}://{address}")
@@ -297,9 +297,8 @@ fn random_u32() -> u32 {
 }
 
 /// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
-async fn open_store(data_dir: &Path, settings: &ServeSettings) -> anyhow::Result<Arc<dyn Store>> {
+async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let mut store = sqlite::Settings::new(data_dir);
-    store.disk_bytes_max = settings.disk_budget_mib.map(|mib| mib.saturating_mul(1 << 20));
     if let Ok(text) = std::env::var("COUNTERSIGN_SECRET_KEY")
         && !text.is_empty()
     {
