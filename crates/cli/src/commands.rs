@@ -1,9 +1,17 @@
 //! One file per verb.
 
+pub(crate) mod account;
 pub(crate) mod authority;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod deliveries;
 pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod envelope;
+pub(crate) mod keys;
+pub(crate) mod nodes;
+pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod token;

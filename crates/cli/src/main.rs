@@ -2,7 +2,9 @@
 
 mod bench;
 mod caller;
+mod client;
 mod commands;
+mod delivery_filter;
 mod demo;
 mod dev_tls;
 mod input;
@@ -14,6 +16,8 @@ mod output;
 mod process;
 mod settings;
 mod span;
+mod table;
+mod trust;
 mod wire;
 
 use std::process::ExitCode;
@@ -43,6 +47,14 @@ enum Verb {
     Token(Box<commands::token::Token>),
     Trigger(Box<commands::trigger::Trigger>),
     Authority(commands::authority::Authority),
+    Account(Box<commands::account::Account>),
+    Config(Box<commands::config::Config>),
+    Keys(commands::keys::Keys),
+    Envelope(Box<commands::envelope::Envelope>),
+    Deliveries(Box<commands::deliveries::Deliveries>),
+    Replay(Box<commands::replay::Replay>),
+    Nodes(commands::nodes::Nodes),
+    Doctor(Box<commands::doctor::Doctor>),
     /// Write shell completions to stdout
     Completions(commands::completions::Completions),
 }
@@ -69,6 +81,14 @@ fn main() -> ExitCode {
             Verb::Token(token) => commands::token::run(&token).await,
             Verb::Trigger(trigger) => commands::trigger::run(&trigger).await,
             Verb::Authority(authority) => commands::authority::run(&authority).await,
+            Verb::Account(account) => commands::account::run(&account).await,
+            Verb::Config(config) => commands::config::run(&config).await,
+            Verb::Envelope(envelope) => commands::envelope::run(&envelope).await,
+            Verb::Deliveries(deliveries) => commands::deliveries::run(&deliveries).await,
+            Verb::Replay(replay) => commands::replay::run(&replay).await,
+            Verb::Keys(keys) => commands::keys::run(&keys).await,
+            Verb::Nodes(nodes) => commands::nodes::run(&nodes).await,
+            Verb::Doctor(doctor) => commands::doctor::run(&doctor).await,
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
         }
     });

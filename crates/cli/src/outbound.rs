@@ -3,7 +3,11 @@
 //! Whoever types a URL into a terminal may reach whatever the machine may reach, so loopback and `http` are permitted; the
 //! policy of a server is stricter, and [`Outbound::server_refusal`] says so where it matters. `--strict` asks for that policy.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Args;
 use countersign_core::{
@@ -65,6 +69,16 @@ impl Outbound {
         TlsProfile::try_new(client, &extra).map_err(|fault| Misuse::error(fault.to_string()))
     }
 
+    /// The file of further CAs.
+    pub(crate) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
+    }
+
+    /// How long to wait.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Why a server without `--dev` would refuse this URL, if it would.
     pub(crate) fn server_refusal(url: &str) -> Option<ForbiddenUrl> {
         check_target_url(url, &TargetPolicy::default()).err()
@@ -84,7 +98,7 @@ impl Outbound {
     }
 }
 
-fn pem(path: &std::path::Path, what: &str) -> anyhow::Result<String> {
+fn pem(path: &Path, what: &str) -> anyhow::Result<String> {
     Inputs::default().text(&FileOrStdin::File(path.to_owned()), what, PEM_BYTES_MAX)
 }
 

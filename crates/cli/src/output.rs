@@ -48,6 +48,12 @@ impl Paint {
         Self { on: false }
     }
 
+    /// With colours.
+    #[cfg(test)]
+    pub(crate) fn on() -> Self {
+        Self { on: true }
+    }
+
     /// The words in their colour. They must have been escaped.
     pub(crate) fn paint(self, tone: Tone, words: &str) -> String {
         let style = match tone {
@@ -83,6 +89,11 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&escape_json(&text))
 }
 
+/// Says that something was done: in words, or as JSON.
+pub(crate) fn done(as_json: bool, words: &str, value: &impl Serialize) -> anyhow::Result<()> {
+    if as_json { json(value) } else { line(&escape(words)) }
+}
+
 /// Says something beside the result, on standard error.
 pub(crate) fn note(text: &str) {
     // Nobody may be listening, which is no reason to fail.
@@ -100,6 +111,11 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
         if commands(character) { shown.extend(character.escape_default()) } else { shown.push(character) }
     }
     Cow::Owned(shown)
+}
+
+/// Several lines, each of them escaped; a tab becomes blanks.
+pub(crate) fn escape_lines(text: &str) -> String {
+    text.lines().map(|line| escape(&line.replace('\t', "    ")).into_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// JSON text whose strings hold none of them either; it stays the same value. (JSON itself escapes the first set.)
@@ -144,6 +160,7 @@ mod tests {
         ] {
             assert_eq!(escape(text), shown);
         }
+        assert_eq!(escape_lines("a\tb\n\u{1b}c\r\n"), "a    b\n\\u{1b}c");
     }
 
     #[test]

@@ -14,8 +14,14 @@ use crate::{logging::LogFormat, span::Span};
 /// The file read when none is named, if it is there.
 const DEFAULT_FILE: &str = "countersign.toml";
 /// Environment variables that are not flags of `serve`.
-const OTHER_VARIABLES: &[&str] =
-    &["COUNTERSIGN_ACCOUNT_ID", "COUNTERSIGN_API_TOKEN", "COUNTERSIGN_SECRET_KEY", "COUNTERSIGN_CONFIG", "COUNTERSIGN_URL"];
+const OTHER_VARIABLES: &[&str] = &[
+    "COUNTERSIGN_ACCOUNT_ID",
+    "COUNTERSIGN_API_TOKEN",
+    "COUNTERSIGN_SECRET_KEY",
+    "COUNTERSIGN_CONFIG",
+    "COUNTERSIGN_URL",
+    "COUNTERSIGN_CA",
+];
 
 macro_rules! settings {
     ($(#[$struct_doc:meta])* $name:ident { $($(#[$attr:meta])* $field:ident: $ty:ty = $env:literal,)+ }) => {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::serve::stopped;
 use crate::{
     input::{FileOrStdin, Inputs, Source, duration},
     misuse::Misuse,
@@ -126,7 +127,7 @@ pub(crate) async fn run(given: &Authority) -> anyhow::Result<ExitCode> {
         output::note("note: this server is for development and is not hardened; others than this machine can reach it");
     }
     announce(given, &server, &ids, made.as_ref())?;
-    server.serve_until(listener, stopped()).await.context("serving")?;
+    server.serve_until(listener, until_stopped()).await.context("serving")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -190,18 +191,9 @@ fn announce(given: &Authority, server: &Server, ids: &[String], made: Option<&Se
     output::print(&text)
 }
 
-/// Ready at Ctrl-C, or when the service manager says so.
-async fn stopped() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    // Without a signal to wait for it serves until it is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
+/// Ready at Ctrl-C or when a service manager says so; without a signal to wait for, never.
+async fn until_stopped() {
+    if stopped().await.is_err() {
         std::future::pending::<()>().await;
     }
 }

@@ -4,5 +4,8 @@
 mod authorization;
 mod help;
 mod messages;
+mod operating;
 mod program;
+mod server;
 mod signatures;
+mod strangers;

@@ -35,7 +35,7 @@ const CONFIGURATION: SubscriptionId = SubscriptionId(10_000_000);
 const BODY_CHARS_MAX: usize = 2_000;
 
 /// Sends the message and shows request and answer; exit code 1 unless the answer is 2xx.
-pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(given: &Trigger, to: &str) -> anyhow::Result<ExitCode> {
     let mut inputs = Inputs::default();
     if given.key.len() > SIGNATURES_MAX {
         return Err(Misuse::error(format!(
@@ -48,8 +48,7 @@ pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
         keys.push(hmac_key(&mut inputs, source, number)?.key);
     }
     // Addresses and ports are judged at dial, by the policy asked for.
-    let url =
-        Url::parse(&given.to).map_err(|error| Misuse::error(format!("--to: {error}; write it like https://listener.example/connect")))?;
+    let url = Url::parse(to).map_err(|error| Misuse::error(format!("--to: {error}; write it like https://listener.example/connect")))?;
     let target = Target::try_new(&url).map_err(|refused| Misuse::error(format!("--to: {refused}")))?;
     let (body, content_type) = message(given, &mut inputs)?;
     let mut headers = further_headers(&given.headers)?;
@@ -63,7 +62,7 @@ pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
     request.profile = given.outbound.profile()?;
     let sent = given.outbound.egress()?.send(request).await;
 
-    let shown = Shown { url: &given.to, headers: &headers, body: &body };
+    let shown = Shown { url: to, headers: &headers, body: &body };
     let delivered = sent.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status));
     if given.json {
         let answer = sent.as_ref().ok().map(answer_for_programs);
@@ -76,7 +75,7 @@ pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
             Ok(answer) => text.push_str(&answer_for_people(answer, paint)),
             Err(failure) => text.push_str(&format!("{}: {}\n", paint.paint(Tone::Bad, "no answer"), escape(&failure.to_string()))),
         }
-        if let Some(refusal) = Outbound::server_refusal(&given.to) {
+        if let Some(refusal) = Outbound::server_refusal(to) {
             text.push_str(&format!("{}: a server without --dev refuses this URL: {refusal}\n", paint.paint(Tone::Odd, "note")));
         }
         output::print(&text)?;
@@ -87,6 +86,7 @@ pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
 /// The body and its media type.
 fn message(given: &Trigger, inputs: &mut Inputs) -> anyhow::Result<(Bytes, &'static str)> {
     let now = SystemClock.now();
+    let name = given.event.clone().unwrap_or(EventName::ENVELOPE_COMPLETED);
     let account = Account {
         id: AccountId(1),
         guid: AccountGuid(Uuid::new_v4()),
@@ -106,11 +106,11 @@ fn message(given: &Trigger, inputs: &mut Inputs) -> anyhow::Result<(Bytes, &'sta
         }
         None => Bytes::from(json!({"accountId": account.guid, "userId": user, "envelopeId": envelope}).to_string()),
     };
-    let uri = is_about_an_envelope(&given.event).then(|| format!("/restapi/v2.1/accounts/{}/envelopes/{envelope}", account.guid));
+    let uri = is_about_an_envelope(&name).then(|| format!("/restapi/v2.1/accounts/{}/envelopes/{envelope}", account.guid));
     let event = Event {
         id: EventId::from_raw(IdSource::new(0).next(now)),
         account: account.id,
-        name: given.event.clone(),
+        name: name.clone(),
         at: now,
         user: None,
         envelope: None,

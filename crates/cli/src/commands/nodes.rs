@@ -1,0 +1,52 @@
+//! `nodes`: the processes of an installation and its store.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::{
+    client::ServerArgs,
+    output::{self, Tone},
+    table::{Cell, Fields, Table, list, moment, text},
+};
+
+/// Show the processes of the installation and the state of its store.
+#[derive(Debug, Args)]
+pub(crate) struct Nodes {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Talks to the server.
+pub(crate) async fn run(given: &Nodes) -> anyhow::Result<ExitCode> {
+    let answer = given.server.client()?.get("/api/v1/nodes").await?;
+    if given.server.json {
+        output::json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(["NODE", "NUMBER", "STATE", "STARTED", "LEASE UNTIL"]);
+    for node in list(&answer, "nodes")? {
+        let live = node["live"].as_bool() == Some(true);
+        let state = if live { Cell::toned(Tone::Good, "live") } else { Cell::toned(Tone::Odd, "gone") };
+        table.row([
+            text(node, "name").into(),
+            text(node, "number").into(),
+            state,
+            moment(node, "startedAt").into(),
+            moment(node, "expiresAt").into(),
+        ]);
+    }
+    table.print("there is no node")?;
+    let store = &answer["store"];
+    let mut fields = Fields::default();
+    fields.add("store", text(store, "backend"));
+    let writable = store["writable"].as_bool() == Some(true);
+    fields.toned("writable", if writable { Tone::Good } else { Tone::Bad }, text(store, "writable"));
+    fields.add("disk bytes", text(store, "diskBytes"));
+    fields.add("schema", text(store, "schema"));
+    fields.add("last commit", format!("{} ms", text(store, "lastCommitMs")));
+    fields.toned("warnings", Tone::Odd, text(store, "warnings"));
+    output::line("")?;
+    fields.print()?;
+    Ok(ExitCode::SUCCESS)
+}

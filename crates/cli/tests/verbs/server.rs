@@ -1,0 +1,68 @@
+//! A server of the test's own, and the verbs called against it.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::program::{Run, program};
+
+/// The account of every test server.
+pub(crate) const ACCOUNT: &str = "93be49ab-afa0-4adf-933c-f752070d71ec";
+const TOKEN: &str = "a-token-of-the-tests-with-enough-characters";
+
+/// A running `countersign serve --dev`, killed when the test ends.
+pub(crate) struct Server {
+    child: Child,
+    url: String,
+    pub(crate) folder: TempDir,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = program(&["serve", "--dev", "--listen", "127.0.0.1:0", "--retry-schedule", "1h", "--log", "error"])
+            .current_dir(folder.path())
+            .envs([("COUNTERSIGN_ACCOUNT_ID", ACCOUNT), ("COUNTERSIGN_API_TOKEN", TOKEN)])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.find_map(|line| line.unwrap().strip_prefix("countersign listens on ").map(str::to_owned)).expect("it says where");
+        // It goes on to write there, and must not find the pipe closed.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url, folder }
+    }
+
+    /// A verb, told of this server by the environment.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        let mut command = program(arguments);
+        command.current_dir(self.folder.path()).envs([("COUNTERSIGN_URL", self.url.as_str()), ("COUNTERSIGN_API_TOKEN", TOKEN)]);
+        command.output().unwrap().into()
+    }
+
+    /// A verb that must succeed, with its JSON.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let run = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(run.code, 0, "{arguments:?}: {run:?}");
+        run.json()
+    }
+
+    /// A verb that must succeed, with what it prints for people.
+    #[track_caller]
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
+        let run = self.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {run:?}");
+        run.out
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
