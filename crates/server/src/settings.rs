@@ -27,8 +27,8 @@ pub struct Settings {
     pub purge_wait: Duration,
     /// How long an access token from `/oauth/token` lives.
     pub access_token_life: Duration,
-    /// How many bytes the store may take on disk; `None` is no limit. Beyond it the oldest finished deliveries go before their retention
-    /// ends, and when nothing may be deleted any more, events are refused with 507.
+    /// How many bytes the store may use; `None` is no limit. From nine tenths of it on, the oldest finished deliveries go before their
+    /// retention ends; when it is spent and nothing may be deleted any more, events are refused with 507.
     pub disk_bytes_max: Option<u64>,
     /// `/healthz`, `/readyz` and `/metrics` are served on an address of their own and not beside the API.
     pub operations_apart: bool,

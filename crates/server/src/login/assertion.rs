@@ -153,3 +153,40 @@ fn part<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, BadAssertion> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadAssertion::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| BadAssertion::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Settings;
+
+    proptest! {
+        #[test]
+        fn nothing_unsigned_is_believed(
+            header in "\\PC{0,40}|\\{\"alg\":\"RS256\"\\}",
+            payload in "\\PC{0,80}|\\{\"iss\":\"a\",\"aud\":\"127.0.0.1\",\"iat\":1,\"exp\":99999\\}",
+            signature in "\\PC{0,40}|[A-Za-z0-9_-]{342}",
+            whole in "\\PC{0,200}",
+        ) {
+            let hosts = LoginHosts::of(&Settings::default());
+            let encoded = format!("{}.{}.{signature}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+            let key = ["-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned()];
+            for text in [encoded, whole] {
+                if let Ok(unverified) = Unverified::read(&text) {
+                    prop_assert_eq!(unverified.verify(&key, &hosts, Timestamp::from_secs(100)), Err(BadAssertion::Signature));
+                }
+            }
+        }
+
+        #[test]
+        fn a_name_that_only_looks_like_ours_is_another(label in "[a-z][a-z0-9]{0,12}", port in 1_u16..) {
+            let hosts = LoginHosts::of(&Settings { public_url: "https://sign.example".to_owned(), ..Settings::default() });
+            let ported = format!("sign.example:{port}");
+            prop_assert!(hosts.includes(&ported));
+            for other in [format!("{label}.sign.example"), format!("sign.example.{label}"), format!("{label}sign.example"), format!("{label}@{ported}")] {
+                prop_assert!(!hosts.includes(&other), "{}", other);
+            }
+        }
+    }
+}

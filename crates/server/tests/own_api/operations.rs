@@ -16,7 +16,7 @@ async fn the_process_is_alive_and_ready_until_it_stops() {
 }
 
 #[tokio::test]
-async fn without_its_store_it_is_alive_and_not_ready() {
+async fn without_its_store_it_is_alive_and_refuses_events() {
     let house = House::new().await;
     house.store.close().await;
     house.call("", "GET", "/healthz", None).await.expect(200);
