@@ -14,13 +14,15 @@ pub(super) const PAGE_BYTES: u32 = 16_384;
 const APPLICATION_ID: i32 = 0x4353_6967;
 /// How long a lock of another program (the `sqlite3` shell, a backup tool) is waited for.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
+/// Page cache of the connection that copies the log back, which reads no tables.
+const CHECKPOINT_CACHE_BYTES: usize = 1 << 20;
 /// Statements kept ready on one connection; there are about 120 in all.
 const STATEMENTS_KEPT: usize = 160;
 
 /// Opens the writing connection, makes the file ours when it is new, and checks what durability rests on.
 pub(super) fn open_writer(dir: &DataDir, cache_bytes: usize) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = open(dir, flags, cache_bytes)?;
+    let conn = open(dir, flags)?;
     if is_new(&conn).map_err(|e| opening(dir, &e))? {
         // These take effect before the first table alone.
         let first = format!("PRAGMA page_size = {PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = {APPLICATION_ID}");
@@ -36,20 +38,23 @@ pub(super) fn open_writer(dir: &DataDir, cache_bytes: usize) -> Result<Connectio
             return Err(OpenError::Unsafe { setting, value });
         }
     }
+    bound_cache(&conn, cache_bytes).map_err(|e| opening(dir, &e))?;
     Ok(conn)
 }
 
 /// Opens a connection that cannot write.
 pub(super) fn open_reader(dir: &DataDir, cache_bytes: usize) -> Result<Connection, OpenError> {
-    let conn = open(dir, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX, cache_bytes)?;
+    let conn = open(dir, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.execute_batch("PRAGMA query_only = ON").map_err(|e| opening(dir, &e))?;
+    bound_cache(&conn, cache_bytes).map_err(|e| opening(dir, &e))?;
     Ok(conn)
 }
 
 /// Opens the connection that copies the log back into the database.
 pub(super) fn open_checkpointer(dir: &DataDir) -> Result<Connection, OpenError> {
-    let conn = open(dir, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX, 1 << 20)?;
+    let conn = open(dir, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL").map_err(|e| opening(dir, &e))?;
+    bound_cache(&conn, CHECKPOINT_CACHE_BYTES).map_err(|e| opening(dir, &e))?;
     Ok(conn)
 }
 
@@ -72,20 +77,27 @@ fn is_new(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
-fn open(dir: &DataDir, flags: OpenFlags, cache_bytes: usize) -> Result<Connection, OpenError> {
+fn open(dir: &DataDir, flags: OpenFlags) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(dir.database(), flags).map_err(|e| opening(dir, &e))?;
-    common(&conn, cache_bytes).map_err(|e| opening(dir, &e))?;
+    common(&conn).map_err(|e| opening(dir, &e))?;
     Ok(conn)
 }
 
-fn common(conn: &Connection, cache_bytes: usize) -> rusqlite::Result<()> {
+fn common(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(BUSY_WAIT)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // A damaged or planted schema must not run functions of ours; there are none, and it stays so.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
-    conn.execute_batch(&format!("PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}", (cache_bytes / 1024).max(64)))
+    conn.execute_batch("PRAGMA temp_store = MEMORY")
+}
+
+/// Bounds the page cache. SQLite turns bytes into a number of pages at once and with the page size it knows by then: said before the file
+/// was read, that is 4 KiB, and a cache of our 16 KiB pages would hold four times what was asked for. So the file is read first.
+fn bound_cache(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
+    is_new(conn)?;
+    conn.execute_batch(&format!("PRAGMA cache_size = -{}", (bytes / 1024).max(64)))
 }
 
 /// A setting as text.

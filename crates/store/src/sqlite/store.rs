@@ -44,9 +44,9 @@ pub struct Settings {
     pub readers: usize,
     /// The time one read may take. A read that takes longer keeps the write-ahead log from starting again. Default: 5 s.
     pub read_time_max: Duration,
-    /// Page cache of the writing connection, in bytes. Default: 32 MiB.
+    /// Page cache of the writing connection, in bytes. Default: 16 MiB.
     pub writer_cache_bytes: usize,
-    /// Page cache of each reading connection, in bytes. Default: 8 MiB.
+    /// Page cache of each reading connection, in bytes. Default: 4 MiB.
     pub reader_cache_bytes: usize,
     /// Space kept on the disk so that settling goes on when it is full; 0 keeps none. Default: 64 MiB.
     pub reserve_bytes: u64,
@@ -61,8 +61,8 @@ impl Settings {
             keys: KeySource::File,
             readers: 4,
             read_time_max: Duration::from_secs(5),
-            writer_cache_bytes: 32 << 20,
-            reader_cache_bytes: 8 << 20,
+            writer_cache_bytes: 16 << 20,
+            reader_cache_bytes: 4 << 20,
             reserve_bytes: 64 << 20,
         }
     }
