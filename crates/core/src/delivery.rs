@@ -74,7 +74,7 @@ pub enum ParkReason {
     NotAcknowledged,
     /// The message cannot be made: too large, or its snapshot was purged.
     Unrenderable,
-    /// It was in flight when the process died, three times in a row.
+    /// It was in flight when processes died, time and again, and at last without another suspect of its lane (TM-32).
     Poison,
 }
 

@@ -69,10 +69,12 @@ pub fn time_of(raw: u64) -> Timestamp {
     Timestamp::from_millis(i64::try_from(raw >> (NODE_BITS + SEQUENCE_BITS)).unwrap_or(0) + ID_EPOCH_MS)
 }
 
-/// The smallest raw id that can have been made at `at` or later; turns a range of time into a range of ids.
+/// The smallest raw id that can have been made at `at` or later; turns a range of time into a range of ids. Stores keep ids
+/// signed, so that all times beyond the last of them lead to the same id: a date far ahead finds nothing instead of going round.
 #[must_use]
 pub fn first_at(at: Timestamp) -> u64 {
-    u64::try_from(at.as_millis() - ID_EPOCH_MS).unwrap_or(0) << (NODE_BITS + SEQUENCE_BITS)
+    const MILLIS_MAX: u64 = i64::MAX.cast_unsigned() >> (NODE_BITS + SEQUENCE_BITS);
+    u64::try_from(at.as_millis() - ID_EPOCH_MS).unwrap_or(0).min(MILLIS_MAX) << (NODE_BITS + SEQUENCE_BITS)
 }
 
 fn write_base32(f: &mut fmt::Formatter<'_>, raw: u64) -> fmt::Result {
@@ -273,6 +275,11 @@ mod tests {
         assert_eq!(id.made_at(), now);
         assert!(i64::try_from(id.raw()).is_ok());
         assert!(id.raw() >= first_at(now));
+        assert_eq!(first_at(Timestamp::EPOCH), 0);
+        for far in ["2090-01-01", "2099-01-01", "2199-12-31"] {
+            let far = first_at(Timestamp::parse_generous(far).expect("a date"));
+            assert!(i64::try_from(far).is_ok_and(|far| far > 0) && far > id.raw(), "{far}");
+        }
         assert_eq!("evt_0000000000000".parse::<DeliveryId>(), Err(NotAnId { prefix: "dlv" }));
         assert_eq!("dlv_zzzzzzzzzzzzz".parse::<DeliveryId>(), Err(NotAnId { prefix: "dlv" }), "more than 64 bits");
     }

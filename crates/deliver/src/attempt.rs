@@ -29,7 +29,7 @@ use crate::{
     body::{self, Body, NoBody},
     execute::{Execute, Executed},
     lane::Item,
-    route::{Route, Routes},
+    route::{NoRoute, Route, Routes},
     settings::Settings,
     standing::Standing,
 };
@@ -124,13 +124,17 @@ impl Attempts {
         let mut log = AttemptLog::begin(id, delivery.retry_count, subscription.url.as_str(), started_at);
         let route = match self.routes.route(&config, &integrator, &subscription) {
             Ok(route) => route,
-            Err(misconfigured) => {
+            Err(no_route) => {
                 let policy = countersign_core::retry::RetryPolicy {
                     profile: subscription.pace.retry.clone().unwrap_or_else(|| parts.settings.retry.clone()),
                     park_at_first_failure: false,
                 };
+                if no_route == NoRoute::NoConnection {
+                    tracing::info!(delivery.id = %delivery.id, "held: {no_route}");
+                    return Executed::Attempted { attempt: None, outcome: Outcome::Held(Hold::NoToken), policy };
+                }
                 let outcome = Outcome::from_failure(FailureKind::Misconfigured);
-                let attempt = log.end(&outcome, Some(misconfigured.to_string()), (parts.clock)());
+                let attempt = log.end(&outcome, Some(no_route.to_string()), (parts.clock)());
                 return Executed::Attempted { attempt: Some(attempt), outcome, policy };
             }
         };

@@ -12,7 +12,7 @@ use countersign_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{attempt::Attempts, lanes::Lanes};
+use crate::{attempt::Attempts, lanes::Lanes, route::NoRoute};
 
 /// Subscriptions looked at in one query.
 const SUBSCRIPTIONS_PER_QUERY: u32 = 500;
@@ -80,8 +80,9 @@ async fn has_token(
     subscription: &Subscription,
 ) -> bool {
     match attempts.routes().route(config, integrator, subscription) {
-        // The settings changed so that no token is needed, or so that the attempt itself must say what is wrong.
-        Err(_) => true,
+        Err(NoRoute::NoConnection) => false,
+        // The settings changed so that the attempt itself must say what is wrong.
+        Err(NoRoute::Misconfigured(_)) => true,
         Ok(route) => match &route.bound {
             None => true,
             Some(bound) => attempts.parts().tokens.token(bound).await.is_ok(),

@@ -29,6 +29,18 @@ const USER_AGENT: &str = concat!("Countersign/", env!("CARGO_PKG_VERSION"));
 #[error("{0}")]
 pub struct Misconfigured(pub String);
 
+/// Why there is no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    /// The settings cannot be turned into a request; it becomes the outcome of the attempt.
+    #[error(transparent)]
+    Misconfigured(#[from] Misconfigured),
+    /// A token of the account's connection is asked for and there is no connection: nothing is sent, and no attempt is spent,
+    /// until there is one.
+    #[error("the account has no OAuth connection; save one under connect/oauth, or set includeOAuth to false")]
+    NoConnection,
+}
+
 /// What all attempts of a subscription share.
 #[derive(Debug)]
 pub struct Route {
@@ -56,30 +68,28 @@ impl Route {
     /// Of a subscription. `integrator` is the configuration of the account whose keys and connection are used, usually its own.
     ///
     /// # Errors
-    /// [`Misconfigured`]; it becomes the outcome of the attempt.
+    /// See [`NoRoute`].
     pub fn make(
         config: &AccountConfig,
         integrator: &AccountConfig,
         subscription: &Subscription,
         settings: &Settings,
-    ) -> Result<Self, Misconfigured> {
+    ) -> Result<Self, NoRoute> {
         let target = Target::try_new(&subscription.url).map_err(|e| Misconfigured(e.to_string()))?;
         let profile = listener_profile(config, subscription)?;
         let bound = match &subscription.proofs.oauth {
             OAuthUse::Off => None,
             OAuthUse::Own(connection) => Some(bind(config, subscription, connection)?),
             OAuthUse::Account => {
-                let oauth = integrator.oauth.as_ref().ok_or_else(|| {
-                    Misconfigured("the account has no OAuth connection; save one under connect/oauth, or set includeOAuth to false".into())
-                })?;
+                let oauth = integrator.oauth.as_ref().ok_or(NoRoute::NoConnection)?;
                 Some(bind(config, subscription, &oauth.connection)?)
             }
         };
         let hmac_keys = if subscription.proofs.hmac { Arc::clone(&integrator.hmac_keys) } else { Arc::default() };
         if subscription.proofs.hmac && hmac_keys.is_empty() {
-            return Err(Misconfigured(
+            return Err(NoRoute::Misconfigured(Misconfigured(
                 "HMAC is on and the account has no key; make one under connect/secret, or set includeHMAC to false".into(),
-            ));
+            )));
         }
         let standard_keys = if subscription.proofs.standard_webhooks { standard_keys(integrator)? } else { Vec::new() };
         Ok(Self {
@@ -183,12 +193,7 @@ impl Routes {
     ///
     /// # Errors
     /// As [`Route::make`].
-    pub fn route(
-        &self,
-        config: &AccountConfig,
-        integrator: &AccountConfig,
-        subscription: &Subscription,
-    ) -> Result<Arc<Route>, Misconfigured> {
+    pub fn route(&self, config: &AccountConfig, integrator: &AccountConfig, subscription: &Subscription) -> Result<Arc<Route>, NoRoute> {
         let versions = (config.version, integrator.version);
         if let Some((made_with, route)) = self.lock().get(&subscription.id)
             && *made_with == versions

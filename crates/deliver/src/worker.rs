@@ -18,7 +18,7 @@ use countersign_core::{
 };
 use countersign_store::{
     Store, StoreError,
-    claim::{Claim, LaneQuota},
+    claim::{Claim, LaneQuota, SUSPECT_FROM},
     handover::HandOver,
     settle::{Next, Settlement},
 };
@@ -44,8 +44,9 @@ const LISTENERS_PER_QUERY: u32 = 1_000;
 const CLAIM_PER_LANE_MAX: u32 = 512;
 /// The shortest pause between two claims, so that a fault in the due times cannot make a busy loop.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
-/// A delivery that was in the hands of so many processes when they died is parked instead of attempted (TM-32).
-const ORPHANED_MAX: u32 = 3;
+/// A delivery that was in the hands of so many processes when they died is parked instead of attempted (TM-32): it has become a
+/// suspect, and three more died while no other suspect of its lane was out.
+const ORPHANED_MAX: u32 = SUSPECT_FROM + 3;
 /// How long a delivery waits whose subscription could not be read.
 const NOT_NOW: Duration = Duration::from_secs(1);
 
@@ -202,7 +203,9 @@ impl Core {
                 Turn::Attempt(item) => {
                     learned = Some(self.attempt(&item).await);
                     self.lanes.free(item.bytes());
-                    if item.delivery.order_key.is_some() || lane.is_hungry((self.clock)()) {
+                    // The next of its order, or the next suspect, may be claimed now.
+                    let is_followed = item.delivery.order_key.is_some() || item.times_orphaned >= SUSPECT_FROM;
+                    if is_followed || lane.is_hungry((self.clock)()) {
                         self.lanes.due.notify_one();
                     }
                 }

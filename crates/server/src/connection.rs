@@ -64,7 +64,10 @@ pub fn last_refusal(app: &App, account: &AccountConfig, subscription: &Subscript
     let source = app.token_source.as_ref()?;
     let connection = match &subscription.proofs.oauth {
         OAuthUse::Off => return None,
-        OAuthUse::Account => &account.oauth.as_ref()?.connection,
+        OAuthUse::Account => match &account.oauth {
+            Some(oauth) => &oauth.connection,
+            None => return Some("the account has no OAuth connection; save one under connect/oauth".to_owned()),
+        },
         OAuthUse::Own(connection) => connection,
     };
     let identity = account.token_identity(subscription, connection).and_then(|id| account.certificate(id));

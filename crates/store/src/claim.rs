@@ -8,6 +8,11 @@ use countersign_core::{
 };
 use std::sync::Arc;
 
+/// A delivery that was in the hands of so many processes when they died is a suspect (TM-32). Most are innocent: a process that dies
+/// leaves everything it had in memory. So a suspect is claimed without another suspect of its lane, until it was attempted or
+/// has died alone often enough to be the cause.
+pub const SUSPECT_FROM: u32 = 3;
+
 /// A listener with something due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DueListener {
@@ -28,7 +33,8 @@ pub struct LaneQuota {
     pub count: u32,
 }
 
-/// A claim names the lanes with room, so that a million rows of a dead listener delay nobody.
+/// A claim names the lanes with room, so that a million rows of a dead listener delay nobody. Of deliveries that were orphaned
+/// [`SUSPECT_FROM`] times or more, each lane gets one, and none while the claimer holds one of that lane.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The claiming incarnation; refused (empty answer) when it has expired.

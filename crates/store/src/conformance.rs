@@ -87,6 +87,7 @@ macro_rules! store_conformance {
             leasing:
                 what_a_dead_incarnation_held_is_claimable_and_counted,
                 orphans_and_what_waits_share_order_and_quota,
+                suspects_are_claimed_one_at_a_time,
                 what_a_retired_node_held_is_claimable_at_once,
                 a_late_life_goes_on_unless_something_was_claimed_from_it,
                 an_expired_life_is_cleared_away,

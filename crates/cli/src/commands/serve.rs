@@ -13,6 +13,11 @@ use crate::{
     settings::{self, ServeSettings},
 };
 
+/// Client id at the development authorization server.
+const DEV_CLIENT: &str = "countersign-dev";
+/// Its secret.
+const DEV_CLIENT_SECRET: &str = "countersign-dev-secret";
+
 /// API, pages and worker in one process.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -35,7 +40,7 @@ pub(crate) async fn run(given: Serve) -> anyhow::Result<ExitCode> {
         dev: given.dev,
         account: std::env::var("COUNTERSIGN_ACCOUNT_ID").ok().filter(|text| !text.is_empty()),
         token: std::env::var("COUNTERSIGN_API_TOKEN").ok().filter(|text| !text.is_empty()).map(Secret::new),
-        dev_clients: Vec::new(),
+        dev_clients: if given.dev { vec![dev_client()] } else { Vec::new() },
     };
     let process = Process::start(plan).await?;
     say(&process)?;
@@ -46,6 +51,12 @@ pub(crate) async fn run(given: Serve) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The client that the development authorization server knows: it may have tokens for any audience, and ask about them. Everybody may
+/// know its secret: it opens nothing but what the same server, on loopback, hands out.
+fn dev_client() -> countersign_authority::Client {
+    countersign_authority::Client::with_secret_basic(DEV_CLIENT, DEV_CLIENT_SECRET).resource_server()
+}
+
 /// Says where it is, and at the first start how to get in.
 fn say(process: &Process) -> anyhow::Result<()> {
     let account = process.first.account.guid;
@@ -54,7 +65,7 @@ fn say(process: &Process) -> anyhow::Result<()> {
         println!("https for development on https://{address} (CA: {})", ca.display());
     }
     if let Some(authority) = &process.authority {
-        println!("development authorization server at {}", authority.issuer());
+        println!("development authorization server at {} (client {DEV_CLIENT}, secret {DEV_CLIENT_SECRET})", authority.issuer());
     }
     println!("account {account}");
     if let Some(token) = &process.first.new_token {

@@ -58,7 +58,7 @@ pub fn check_target_url(text: &str, policy: &TargetPolicy) -> Result<Url, Forbid
     if text.len() > TARGET_URL_BYTES_MAX {
         return Err(ForbiddenUrl::TooLong);
     }
-    if text.chars().any(|character| character.is_control() || character.is_whitespace() || character == '\\') {
+    if has_unsafe_character(text) {
         return Err(ForbiddenUrl::UnsafeCharacter);
     }
     let url = Url::parse(text).map_err(|_| ForbiddenUrl::NotAUrl)?;
@@ -91,12 +91,12 @@ pub fn check_target_url(text: &str, policy: &TargetPolicy) -> Result<Url, Forbid
 }
 
 /// Takes `user:password@` out of a URL, percent-decoded, and returns the URL without it. The URL is as it was when there
-/// is none, and still has to pass [`check_target_url`].
+/// is none, or when parsers disagree about where it begins; it still has to pass [`check_target_url`].
 ///
 /// # Errors
 /// [`ForbiddenUrl::NotAUrl`] when it cannot be parsed or the parts are not UTF-8.
 pub fn split_userinfo(text: &str) -> Result<(String, Option<(String, Secret)>), ForbiddenUrl> {
-    if !has_userinfo(text) {
+    if !has_userinfo(text) || has_unsafe_character(text) {
         return Ok((text.to_owned(), None));
     }
     let mut url = Url::parse(text).map_err(|_| ForbiddenUrl::NotAUrl)?;
@@ -106,6 +106,10 @@ pub fn split_userinfo(text: &str) -> Result<(String, Option<(String, Secret)>), 
         return Err(ForbiddenUrl::NotAUrl);
     }
     Ok((url.into(), Some((user, Secret::new(password)))))
+}
+
+fn has_unsafe_character(text: &str) -> bool {
+    text.chars().any(|character| character.is_control() || character.is_whitespace() || character == '\\')
 }
 
 /// True when the authority holds an `@`, even one with nothing before it, which the parser drops.
@@ -245,5 +249,10 @@ mod tests {
             assert!(check_target_url(&rest, &TargetPolicy::default()).is_ok(), "{text}");
         }
         assert_eq!(split_userinfo("https://%ff@listener.example/").err(), Some(ForbiddenUrl::NotAUrl));
+        for text in [r"https://listener.example\@127.0.0.1/", r"https://127.0.0.1\@listener.example/", "https://a\t@listener.example/"] {
+            let (rest, credentials) = split_userinfo(text).expect(text);
+            assert!(credentials.is_none(), "{text}");
+            assert_eq!(check_target_url(&rest, &TargetPolicy::default()), Err(ForbiddenUrl::UnsafeCharacter), "{text}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A token is renewed ahead of its end: from [`CachedToken::refresh_at`] on, between 70 and 80 % of its life by chance,
 //! one caller starts a renewal in the background and everybody goes on using the old one. Only from
-//! [`CachedToken::usable_until`] on does a caller wait for a new one. The chance spreads the renewals of many connections
+//! [`CachedToken::usable_until`] on does a caller wait for a new one. (Where a life is too short for both, the renewal starts a little
+//! ahead of that moment.) The chance spreads the renewals of many connections
 //! that were set up in the same minute.
 
 use std::{fmt, time::Duration};
@@ -20,6 +21,10 @@ pub const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// A token is not sent in the last moments of its life, as it would expire on the way: this long, or a tenth of its life
 /// if that is less.
 pub const MARGIN_MAX: Duration = Duration::from_secs(5);
+
+/// But at least this long, if half of its life is not less: ends are whole seconds (`expires_in`: RFC 6749 §5.1; `exp` as servers
+/// write it), so that a token ends up to a second before what it says of itself.
+pub const MARGIN_MIN: Duration = Duration::from_secs(1);
 
 /// Longest token: with it a request's headers stay below the 16 KiB that common servers take.
 pub const TOKEN_BYTES_MAX: usize = 12 * 1_024;
@@ -71,7 +76,7 @@ impl CachedToken {
             access_token,
             obtained_at: now,
             expires_at: now + life,
-            refresh_at: now + life.mul_f64(share),
+            refresh_at: now + life.mul_f64(share).min((life - margin(life)).mul_f64(0.9)),
             granted_scope: None,
             header,
         })
@@ -86,8 +91,7 @@ impl CachedToken {
     /// The last moment at which it may be sent.
     #[must_use]
     pub fn usable_until(&self) -> Timestamp {
-        let life = self.expires_at.since(self.obtained_at);
-        self.expires_at.minus((life / 10).min(MARGIN_MAX))
+        self.expires_at.minus(margin(self.expires_at.since(self.obtained_at)))
     }
 
     /// The granted scope, when it is not the one asked for, whatever the order: the listener must check scopes itself,
@@ -103,6 +107,11 @@ impl CachedToken {
         let granted = self.granted_scope.as_deref()?;
         (words(granted) != words(asked.unwrap_or(""))).then_some(granted)
     }
+}
+
+/// How long before its end a token of this life is given up.
+fn margin(life: Duration) -> Duration {
+    (life / 10).clamp(MARGIN_MIN, MARGIN_MAX).min(life / 2)
 }
 
 /// What to do, given what is cached.
@@ -171,9 +180,18 @@ mod tests {
             (3_600, 0.0, 3_594_999, TokenStep::UseAndRefresh),
             (3_600, 0.0, 3_595_000, TokenStep::Fetch),
             (3_600, 0.0, 9_000_000, TokenStep::Fetch),
+            (20, 0.0, 15_999, TokenStep::Use),
+            (20, 0.0, 16_000, TokenStep::UseAndRefresh),
+            (20, 0.0, 18_000, TokenStep::Fetch),
+            (5, 0.0, 3_599, TokenStep::Use),
+            (5, 0.0, 3_600, TokenStep::UseAndRefresh),
+            (5, 0.0, 4_000, TokenStep::Fetch),
+            (2, 0.0, 899, TokenStep::Use),
+            (2, 0.0, 900, TokenStep::UseAndRefresh),
+            (2, 0.0, 1_000, TokenStep::Fetch),
             (1, 0.0, 0, TokenStep::Use),
-            (1, 0.0, 850, TokenStep::UseAndRefresh),
-            (1, 0.0, 900, TokenStep::Fetch),
+            (1, 0.0, 450, TokenStep::UseAndRefresh),
+            (1, 0.0, 500, TokenStep::Fetch),
             (3_600, 0.0, -59_000, TokenStep::Use),
             (3_600, 0.0, -61_000, TokenStep::Fetch),
         ] {
@@ -245,7 +263,11 @@ mod tests {
             if now >= token.expires_at {
                 prop_assert_eq!(token_step(Some(&token), now), TokenStep::Fetch);
             }
-            prop_assert!(token.refresh_at <= token.expires_at);
+            prop_assert!(token.refresh_at <= token.usable_until());
+            // A second off, as the clocks of servers are written, and still not expired.
+            if life_s >= 2 && token_step(Some(&token), now) != TokenStep::Fetch {
+                prop_assert!(now < token.expires_at.minus(MARGIN_MIN));
+            }
         }
     }
 }

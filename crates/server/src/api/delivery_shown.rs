@@ -96,7 +96,7 @@ fn next(listed: &ListedDelivery, now: Timestamp) -> String {
                 ParkReason::Gone => "the listener answered 410 Gone",
                 ParkReason::NotAcknowledged => "it failed once and acknowledgement is not required",
                 ParkReason::Unrenderable => "its message cannot be made",
-                ParkReason::Poison => "it was in flight three times when a process died",
+                ParkReason::Poison => "it was in flight each time when a process died, at last without another suspect",
             };
             format!("nothing until a person acts: {why}")
         }

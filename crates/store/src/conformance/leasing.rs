@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use countersign_core::delivery::DeliveryState;
 
-use super::world::{LONG, START, World, at};
-use crate::{Refused, settle::Next};
+use super::world::{LONG, START, World, at, claim};
+use crate::{Refused, claim::SUSPECT_FROM, settle::Next};
 
 /// What a dead incarnation held is due, and it is counted that it was in the hands of one that died.
 pub async fn what_a_dead_incarnation_held_is_claimable_and_counted(world: World) {
@@ -41,6 +41,39 @@ pub async fn orphans_and_what_waits_share_order_and_quota(world: World) {
     let third = world.recorded_as(account, subscription, 7, DeliveryState::Leased { by: dead }).await;
     assert_eq!(world.claim_ids(by, at(2), 7, 2).await, [first.id, second.id]);
     assert_eq!(world.claim_ids(by, at(2), 7, 2).await, [third.id]);
+}
+
+/// What has been in the hands of too many dead is claimed one at a time in each lane, beside who is innocent: most of it was only
+/// near when something else killed.
+pub async fn suspects_are_claimed_one_at_a_time(world: World) {
+    let (account, subscription) = world.subscribed().await;
+    for lane in [7, 7, 7, 8] {
+        world.waiting(account, subscription, lane).await;
+    }
+    let mut now = START;
+    for times in 0..SUSPECT_FROM {
+        let by = world.store.register_node("a node", 1, now, LONG).await.expect("stored").incarnation;
+        let claimed = world.store.claim_due(claim(by, now, &[(7, 5), (8, 5)])).await.expect("claimed");
+        assert_eq!(claimed.len(), 4, "after {times} deaths");
+        now = now + LONG;
+    }
+    let innocent = world.waiting(account, subscription, 7).await;
+    let by = world.store.register_node("a node", 1, now, LONG).await.expect("stored").incarnation;
+    let claimed = world.store.claim_due(claim(by, now, &[(7, 5), (8, 5)])).await.expect("claimed");
+    let seen: Vec<_> = claimed.iter().map(|claimed| (claimed.delivery.listener.0, claimed.times_orphaned)).collect();
+    assert_eq!(seen, [(7, SUSPECT_FROM), (7, 0), (8, SUSPECT_FROM)]);
+    assert_eq!(claimed[1].delivery.id, innocent.id);
+    let mut out = claimed[0].delivery.clone();
+    for left in [2, 1] {
+        assert!(world.claim(by, now, 7, 5).await.is_empty(), "a suspect is out, {left} wait");
+        world.settle(&out, by, now, Next::Delivered).await;
+        let next = world.claim(by, now, 7, 5).await;
+        assert_eq!(next.len(), 1, "{left} left");
+        out = next[0].delivery.clone();
+    }
+    // An attempt that came to an end shows that the delivery does not kill.
+    world.settle(&out, by, now, Next::Waiting { due_at: now, held: None }).await;
+    assert_eq!(world.claim(by, now, 7, 5).await[0].times_orphaned, 0);
 }
 
 /// A life that ended well leaves its deliveries at once, and nothing is held against them.

@@ -24,7 +24,7 @@ use super::{
     transaction::Tx,
     value::{column, id},
 };
-use crate::claim::{Claim, Claimed, DueListener, LaneQuota};
+use crate::claim::{Claim, Claimed, DueListener, LaneQuota, SUSPECT_FROM};
 
 /// The first entry of the next lane is its earliest.
 pub(super) const NEXT_LANE: &str = "SELECT listener, at, account FROM delivery
@@ -40,7 +40,7 @@ pub(super) fn lease(tx: &Tx<'_>, claim: &Claim) -> Result<Vec<DeliveryRow>, Faul
     let mut budget = Budget { left: claim.bytes_max, seen: HashSet::new() };
     let mut leased = Vec::new();
     'lanes: for lane in &claim.lanes {
-        for candidate in candidates(tx.conn, claim.now, *lane, &dead)? {
+        for candidate in candidates(tx.conn, claim, *lane, &dead)? {
             if !budget.takes(tx.conn, candidate.row.delivery.event, leased.is_empty())? {
                 break 'lanes;
             }
@@ -58,15 +58,34 @@ struct Candidate {
     orphan_of: Option<DeadHolder>,
 }
 
-/// The oldest due of one lane: what waits, and what dead incarnations hold.
-fn candidates(conn: &Connection, now: Timestamp, lane: LaneQuota, dead: &[DeadHolder]) -> Result<Vec<Candidate>, Fault> {
+/// The oldest due of one lane: what waits, and what dead incarnations hold; at most one suspect, and none beside one that is out.
+fn candidates(conn: &Connection, claim: &Claim, lane: LaneQuota, dead: &[DeadHolder]) -> Result<Vec<Candidate>, Fault> {
+    let mut found = due(conn, claim.now, lane, dead, Suspects::Without)?;
+    let mut out = conn
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 1 AND leased_by = ?1 AND listener = ?2 AND orphaned >= ?3)")?;
+    if !out.query_row(params![id(claim.by.raw()), lane.listener.0, SUSPECT_FROM], |row| row.get(0))? {
+        found.extend(due(conn, claim.now, LaneQuota { count: 1, ..lane }, dead, Suspects::Only)?);
+    }
+    Ok(first_due(found, lane.count))
+}
+
+/// Whether deliveries are meant that may have killed those who held them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Suspects {
+    Without,
+    Only,
+}
+
+fn due(conn: &Connection, now: Timestamp, lane: LaneQuota, dead: &[DeadHolder], suspects: Suspects) -> Result<Vec<Candidate>, Fault> {
     let mut found = Vec::new();
+    let only = suspects == Suspects::Only;
     let mut select = conn.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        " FROM delivery d WHERE d.listener = ?1 AND d.state = 0 AND d.held = 0 AND d.queued = 0 AND d.at <= ?2 ORDER BY d.at LIMIT ?3"
+        " FROM delivery d WHERE d.listener = ?1 AND d.state = 0 AND d.held = 0 AND d.queued = 0 AND d.at <= ?2
+            AND (d.orphaned >= ?4) = ?5 ORDER BY d.at LIMIT ?3"
     ))?;
-    let mut rows = select.query(params![lane.listener.0, now.as_micros(), lane.count])?;
+    let mut rows = select.query(params![lane.listener.0, now.as_micros(), lane.count, SUSPECT_FROM, only])?;
     while let Some(row) = rows.next()? {
         found.push(Candidate { due_at: column(row, 8)?, row: delivery::read(row)?, orphan_of: None });
     }
@@ -74,16 +93,22 @@ fn candidates(conn: &Connection, now: Timestamp, lane: LaneQuota, dead: &[DeadHo
         let mut select = conn.prepare_cached(concat!(
             "SELECT ",
             columns!(),
-            " FROM delivery d WHERE d.state = 1 AND d.leased_by = ?1 AND d.listener = ?2 ORDER BY d.at LIMIT ?3"
+            " FROM delivery d WHERE d.state = 1 AND d.leased_by = ?1 AND d.listener = ?2 AND (d.orphaned >= ?4) = ?5 ORDER BY d.at LIMIT ?3"
         ))?;
-        let mut rows = select.query(params![holder.incarnation, lane.listener.0, lane.count])?;
+        // Its holder's death counts.
+        let suspect_from = SUSPECT_FROM - u32::from(holder.crashed);
+        let mut rows = select.query(params![holder.incarnation, lane.listener.0, lane.count, suspect_from, only])?;
         while let Some(row) = rows.next()? {
             found.push(Candidate { due_at: column(row, 8)?, row: delivery::read(row)?, orphan_of: Some(*holder) });
         }
     }
+    Ok(first_due(found, lane.count))
+}
+
+fn first_due(mut found: Vec<Candidate>, count: u32) -> Vec<Candidate> {
     found.sort_by_key(|candidate| (candidate.due_at, candidate.row.delivery.id));
-    found.truncate(usize::try_from(lane.count).unwrap_or(usize::MAX));
-    Ok(found)
+    found.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    found
 }
 
 fn take(tx: &Tx<'_>, by: Incarnation, candidate: Candidate) -> Result<DeliveryRow, Fault> {

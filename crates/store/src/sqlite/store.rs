@@ -15,7 +15,7 @@ use super::{
     connection::{open_checkpointer, open_reader, open_writer, opening},
     fault::OpenError,
     files::DataDir,
-    key_file, migration,
+    key_file, migration, node,
     reader::Readers,
     reserve::Reserve,
     vaults::CurrentVault,
@@ -113,6 +113,7 @@ impl SqliteStore {
         let dir = DataDir::open(&settings.data_dir)?;
         let mut conn = open_writer(&dir, settings.writer_cache_bytes)?;
         migration::migrate(&mut conn, &dir)?;
+        node::end_all(&conn).map_err(|e| opening(&dir, &e))?;
         let vault = open_vault(&dir, &conn, &settings.keys)?;
         let gauge = Arc::new(WalGauge::default());
         gauge.watch(&mut conn).map_err(|e| opening(&dir, &e))?;

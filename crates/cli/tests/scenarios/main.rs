@@ -1,0 +1,10 @@
+//! The binary from the outside: it is started, spoken to over its ports by programs that others wrote, killed and started
+//! again.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod address_policy;
+mod crash;
+mod oidc_provider;
+mod sdk_node;
+mod sdk_python;
+mod support;

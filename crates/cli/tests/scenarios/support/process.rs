@@ -1,0 +1,142 @@
+//! A program that was started, what it says, and its end.
+
+use std::{
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// Longest wait for a line or an end: far beyond what a start takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Lines kept of each stream; a program that says more has said enough.
+const LINES_MAX: usize = 10_000;
+
+/// A running program. It is killed when this is dropped.
+pub(crate) struct Running {
+    name: String,
+    child: Child,
+    out: Lines,
+    err: Lines,
+}
+
+/// The lines of one stream so far.
+struct Lines {
+    kept: Arc<Mutex<Vec<String>>>,
+    /// How many there are, and whether the stream has ended.
+    seen: watch::Receiver<(usize, bool)>,
+    reading: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts a program. Its environment is ours without `COUNTERSIGN_*`: settings are given by the test or not at all.
+    pub(crate) fn start(name: &str, mut command: Command) -> Self {
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("COUNTERSIGN_") && !is_set(&command, &variable) {
+                command.env_remove(variable);
+            }
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let out = Lines::of(child.stdout.take().expect("it is piped"));
+        let err = Lines::of(child.stderr.take().expect("it is piped"));
+        Self { name: name.to_owned(), child, out, err }
+    }
+
+    /// The rest of the first line on stdout that begins so.
+    pub(crate) async fn says(&mut self, beginning: &str) -> String {
+        let mut seen = self.out.seen.clone();
+        let search = async {
+            loop {
+                let found = self.out.all().iter().find_map(|line| line.strip_prefix(beginning).map(str::to_owned));
+                if let Some(rest) = found {
+                    return Some(rest);
+                }
+                if seen.borrow_and_update().1 || seen.changed().await.is_err() {
+                    return None;
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, search).await.ok().flatten();
+        found.unwrap_or_else(|| panic!("{} did not say '{beginning}'{}", self.name, self.words()))
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        // A program that reads its input to the end must see one.
+        drop(self.child.stdin.take());
+        let ended = tokio::time::timeout(PATIENCE * 3, self.child.wait()).await;
+        let Ok(status) = ended else { panic!("{} does not end{}", self.name, self.words()) };
+        for lines in [&mut self.out, &mut self.err] {
+            // What it said last is read before the words are looked at.
+            let _ = lines.seen.wait_for(|(_, ended)| *ended).await;
+        }
+        status.expect("a child can be waited for")
+    }
+
+    /// Ends it like a crash: `SIGKILL`, without a word of warning.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    /// Ends it like an operator: `SIGTERM`, and waits until it is gone.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        let id = self.child.id().expect("it runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill is a program");
+        assert!(told.success(), "{} cannot be told to end", self.name);
+        self.end().await
+    }
+
+    /// What it has said, for a failing test.
+    pub(crate) fn words(&self) -> String {
+        format!("\n--- {} on stdout\n{}\n--- on stderr\n{}\n---", self.name, self.out.all().join("\n"), self.err.all().join("\n"))
+    }
+}
+
+impl Lines {
+    fn of(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (sender, seen) = watch::channel((0, false));
+        let filling = Arc::clone(&kept);
+        let reading = tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let count = {
+                    let mut kept = filling.lock().unwrap_or_else(PoisonError::into_inner);
+                    if kept.len() < LINES_MAX {
+                        kept.push(line);
+                    }
+                    kept.len()
+                };
+                sender.send_replace((count, false));
+            }
+            sender.send_modify(|state| state.1 = true);
+        });
+        Self { kept, seen, reading }
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+fn is_set(command: &Command, variable: &std::ffi::OsStr) -> bool {
+    command.as_std().get_envs().any(|(name, value)| name == variable && value.is_some())
+}

@@ -1,0 +1,142 @@
+//! `countersign serve` as a process of its own.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{http::Client, process::Running};
+
+/// The account of every server here.
+pub(crate) const ACCOUNT: &str = "7c2b1a9e-5d44-4f0b-9a61-2f3c8e6d1b07";
+/// Its API token.
+pub(crate) const TOKEN: &str = "test-token-of-thirty-two-characters-and-more";
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    arguments: Vec<String>,
+    listen: Option<SocketAddr>,
+    dev: bool,
+}
+
+/// A running server. It is killed when this is dropped, and its data with it.
+pub(crate) struct Server {
+    /// Where it listens, without a trailing slash.
+    pub(crate) url: String,
+    /// The certificate of its development CA.
+    pub(crate) ca: Option<PathBuf>,
+    https: Option<String>,
+    authority: Option<String>,
+    options: Options,
+    running: Running,
+    data_dir: TempDir,
+}
+
+impl Options {
+    /// A server for development.
+    pub(crate) fn dev() -> Self {
+        Self { dev: true, ..Self::default() }
+    }
+
+    /// A server as in production.
+    pub(crate) fn production() -> Self {
+        Self::default()
+    }
+
+    /// With further arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    fn command(&self, data_dir: &TempDir) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command
+            .arg("serve")
+            .args(["--listen", &self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))).to_string()])
+            .arg("--data-dir")
+            .arg(data_dir.path())
+            .args(&self.arguments)
+            .env("COUNTERSIGN_ACCOUNT_ID", ACCOUNT)
+            .env("COUNTERSIGN_API_TOKEN", TOKEN)
+            // A file of settings that lies about must not have a say.
+            .current_dir(data_dir.path());
+        if self.dev {
+            command.arg("--dev");
+        }
+        command
+    }
+}
+
+impl Server {
+    /// Starts one with empty data.
+    pub(crate) async fn start(options: Options) -> Self {
+        let data_dir = tempfile::tempdir().expect("a temporary folder");
+        let mut running = Running::start("countersign serve", options.command(&data_dir));
+        let url = running.says("countersign listens on ").await;
+        let mut server = Self { url, ca: None, https: None, authority: None, options, running, data_dir };
+        if server.options.dev {
+            let https = server.running.says("https for development on ").await;
+            let (url, ca) = https.split_once(" (CA: ").expect("the line names the CA");
+            server.https = Some(url.to_owned());
+            server.ca = Some(server.data_dir.path().join(ca.trim_end_matches(')')));
+            let authority = server.running.says("development authorization server at ").await;
+            server.authority = Some(authority.split(' ').next().unwrap_or_default().to_owned());
+        }
+        server.ready().await;
+        server
+    }
+
+    /// Kills it like a crash and starts it again with the same data at the same address, `between` the two.
+    pub(crate) async fn crash_and_restart(&mut self, between: impl Future<Output = ()>) {
+        self.running.kill().await;
+        between.await;
+        let address = self.url.rsplit('/').next().and_then(|address| address.parse().ok());
+        self.options.listen = Some(address.expect("the URL ends in an address"));
+        self.running = Running::start("countersign serve", self.options.command(&self.data_dir));
+        self.running.says("countersign listens on ").await;
+    }
+
+    /// Ends it as an operator does.
+    pub(crate) async fn terminate(mut self) {
+        let status = self.running.terminate().await;
+        assert!(status.success(), "serve ended with {status} when told to{}", self.words());
+    }
+
+    /// `/api/v1/accounts/{account}`.
+    pub(crate) fn api(&self) -> Client {
+        Client::new(format!("{}/api/v1/accounts/{ACCOUNT}", self.url), Some(TOKEN))
+    }
+
+    /// `/restapi/v2.1/accounts/{account}`.
+    pub(crate) fn restapi(&self) -> Client {
+        Client::new(format!("{}/restapi/v2.1/accounts/{ACCOUNT}", self.url), Some(TOKEN))
+    }
+
+    /// What a script is told, by name of the environment variable.
+    pub(crate) fn for_scripts(&self) -> Vec<(&'static str, String)> {
+        let mut told = vec![("TARGET_URL", self.url.clone()), ("TARGET_ACCOUNT", ACCOUNT.to_owned()), ("TARGET_TOKEN", TOKEN.to_owned())];
+        if let (Some(https), Some(ca)) = (&self.https, &self.ca) {
+            told.push(("TARGET_HTTPS_URL", https.clone()));
+            told.push(("TARGET_CA", ca.display().to_string()));
+        }
+        if let Some(authority) = &self.authority {
+            told.push(("TARGET_AUTHORITY", authority.clone()));
+        }
+        told
+    }
+
+    /// What it has said, for a failing test.
+    pub(crate) fn words(&self) -> String {
+        self.running.words()
+    }
+
+    async fn ready(&self) {
+        let reply = Client::new(self.url.clone(), None).send(http::Method::GET, "/readyz", None).await;
+        match reply {
+            Ok(reply) if reply.status == 200 => {}
+            other => panic!("the server is not ready: {other:?}{}", self.words()),
+        }
+    }
+}
