@@ -194,8 +194,10 @@ async fn a_damaged_payload_is_named_and_never_handed_out() {
     let store = SqliteStore::open(settings(bench.folder.path())).expect("opens");
     let error = store.event(bench.account, damaged.event).await.expect_err("damaged");
     assert_eq!(error, StoreError::Damaged(format!("the snapshot of event {}", damaged.event)));
+    // A store that was opened again is another life of the node.
+    let by = store.register_node("again", 2, NOW, Duration::from_secs(30)).await.expect("registered").incarnation;
     let lanes = vec![LaneQuota { listener: ListenerId(7), count: 10 }];
-    let claimed = store.claim_due(Claim { by: bench.by, now: NOW, lanes, bytes_max: usize::MAX }).await.expect("claimed");
+    let claimed = store.claim_due(Claim { by, now: NOW, lanes, bytes_max: usize::MAX }).await.expect("claimed");
     assert_eq!(claimed.iter().map(|claimed| claimed.delivery.id).collect::<Vec<_>>(), [whole.id]);
     let parked = store.delivery(bench.account, damaged.id).await.expect("read").expect("exists").listed.delivery.state;
     assert_eq!(parked, DeliveryState::Parked { reason: ParkReason::Unrenderable, at: NOW });
