@@ -43,11 +43,13 @@ pub(super) fn update(tx: &Tx<'_>, account: &Account) -> Result<Result<(), Refuse
     let mut update =
         tx.conn.prepare_cached("UPDATE account SET body = ?2, config_version = config_version + 1 WHERE id = ?1 AND guid = ?3")?;
     let changed = update.execute(params![account.id.0, body_of(account)?, account.guid.0])?;
+    tx.forget_version(account.id);
     Ok(if changed == 1 { Ok(()) } else { Err(Refused::NotFound) })
 }
 
 /// Raises the version: whatever was matched with an older one is matched again.
 pub(super) fn raise_version(tx: &Tx<'_>, account: AccountId) -> Result<Option<ConfigVersion>, Fault> {
+    tx.forget_version(account);
     let mut update =
         tx.conn.prepare_cached("UPDATE account SET config_version = config_version + 1 WHERE id = ?1 RETURNING config_version")?;
     Ok(update.query_row([account.0], |row| row.get(0).map(ConfigVersion)).optional()?)

@@ -1,6 +1,6 @@
 //! Recording: one transaction for the envelope's change, the events and a row per match.
 
-use super::{account, delivery, envelope, event, fault::Fault, idempotency, subscription, timer, transaction::Tx, writer::Weight};
+use super::{delivery, envelope, event, fault::Fault, idempotency, subscription, timer, transaction::Tx, writer::Weight};
 use crate::{
     Refused,
     record::{Record, Recorded},
@@ -47,7 +47,7 @@ fn record_one(tx: &Tx<'_>, record: &Record) -> Result<Result<Recorded, Refused>,
     if let Some(known) = repeated(tx, record)? {
         return Ok(known);
     }
-    match (account::version(tx.conn, record.account)?, record.config) {
+    match (tx.version(record.account)?, record.config) {
         (None, _) => return Ok(Err(Refused::NotFound)),
         (Some(now), Some(matched_with)) if now != matched_with => return Ok(Err(Refused::StaleConfig(now))),
         _ => {}

@@ -18,6 +18,7 @@ use super::{
     key_file, migration, node,
     reader::Readers,
     reserve::Reserve,
+    transaction::Versions,
     vaults::CurrentVault,
     writer::{Desk, Writer},
 };
@@ -127,8 +128,15 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(open_checkpointer(&dir)?, Arc::clone(&gauge), Arc::clone(&reserve), Arc::clone(&condition))
             .map_err(failed)?;
         let vault = Arc::new(CurrentVault::new(vault));
-        let desk =
-            Desk { conn, vault: Arc::clone(&vault), condition: Arc::clone(&condition), reserve, checkpointer, gauge: Arc::clone(&gauge) };
+        let desk = Desk {
+            conn,
+            vault: Arc::clone(&vault),
+            condition: Arc::clone(&condition),
+            reserve,
+            checkpointer,
+            gauge: Arc::clone(&gauge),
+            versions: Versions::default(),
+        };
         let writer = Writer::start(desk).map_err(failed)?;
         if let Some(kind) = dir.network_file_system() {
             tracing::warn!(file_system = kind, "the data directory is on a network file system, whose locks may not hold");

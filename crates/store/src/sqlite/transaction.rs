@@ -1,6 +1,9 @@
 //! The transaction that callers share, and how an item fails alone inside it.
 
-use rusqlite::Connection;
+use std::{cell::RefCell, collections::HashMap};
+
+use countersign_core::{config::ConfigVersion, id::AccountId};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fault::Fault;
 use crate::{Refused, vault::Vault};
@@ -26,11 +29,52 @@ pub(super) struct Tx<'c> {
     /// replaced meanwhile.
     pub(super) vault: &'c Vault,
     care: Care,
+    versions: &'c Versions,
+}
+
+/// Accounts whose version is remembered.
+const VERSIONS_MAX: usize = 10_000;
+
+/// Configuration versions as this one writer knows them, so that a record need not look its account up. Nobody else writes to
+/// the database; whatever raises a version forgets it here, and a rollback forgets all.
+#[derive(Debug, Default)]
+pub(super) struct Versions(RefCell<HashMap<AccountId, ConfigVersion>>);
+
+impl Versions {
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(conn: &'c Connection, vault: &'c Vault, care: Care) -> Self {
-        Self { conn, vault, care }
+    pub(super) fn new(conn: &'c Connection, vault: &'c Vault, versions: &'c Versions, care: Care) -> Self {
+        Self { conn, vault, care, versions }
+    }
+
+    /// The version of an account's configuration; `None` when there is no such account.
+    pub(super) fn version(&self, account: AccountId) -> Result<Option<ConfigVersion>, Fault> {
+        if let Some(known) = self.versions.0.borrow().get(&account) {
+            return Ok(Some(*known));
+        }
+        let mut select = self.conn.prepare_cached("SELECT config_version FROM account WHERE id = ?1")?;
+        let found = select.query_row([account.0], |row| row.get(0).map(ConfigVersion)).optional()?;
+        // A savepoint may still take back what was read.
+        if let Some(version) = found
+            && self.care == Care::Swift
+        {
+            let mut versions = self.versions.0.borrow_mut();
+            if versions.len() >= VERSIONS_MAX {
+                versions.clear();
+            }
+            versions.insert(account, version);
+        }
+        Ok(found)
+    }
+
+    /// The version of an account's configuration is raised.
+    pub(super) fn forget_version(&self, account: AccountId) {
+        self.versions.0.borrow_mut().remove(&account);
     }
 
     /// Runs one item of a call. It must refuse before it writes anything, since a swift run takes nothing back. A broken

@@ -28,7 +28,7 @@ use super::{
     condition::Condition,
     fault::{Fault, Severity},
     reserve::Reserve,
-    transaction::{Care, Tx},
+    transaction::{Care, Tx, Versions},
     vaults::CurrentVault,
 };
 use crate::StoreError;
@@ -73,14 +73,14 @@ trait Call: Send {
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), Fault>;
     /// Keeps an error as this call's answer, its neighbours unharmed.
     fn refuse(&mut self, error: StoreError);
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+    fn answer(&mut self, committed: Result<(), StoreError>);
 }
 
 struct Work<T, F> {
     work: F,
     weight: Weight,
     done: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: Option<oneshot::Sender<Result<T, StoreError>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -98,11 +98,12 @@ impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T, Fault> + Send> Call for Work<T, F> 
         self.done = Some(Err(error));
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { done, reply, .. } = *self;
-        let answer = committed.and_then(|()| done.unwrap_or_else(|| Err(StoreError::Backend("a call was not run".into()))));
-        // The caller may have gone away; what was committed stays.
-        let _ = reply.send(answer);
+    fn answer(&mut self, committed: Result<(), StoreError>) {
+        let done = self.done.take().unwrap_or_else(|| Err(StoreError::Backend("a call was not run".into())));
+        if let Some(reply) = self.reply.take() {
+            // The caller may have gone away; what was committed stays.
+            let _ = reply.send(committed.and(done));
+        }
     }
 }
 
@@ -142,7 +143,7 @@ impl Writer {
         }
         let place = self.place(weight.bytes).await?;
         let (reply, answer) = oneshot::channel();
-        let call = Box::new(Work { work, weight, done: None, reply, _place: place });
+        let call = Box::new(Work { work, weight, done: None, reply: Some(reply), _place: place });
         self.queue.send(Message::Call(call)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -183,6 +184,7 @@ pub(super) struct Desk {
     pub(super) reserve: Arc<Mutex<Reserve>>,
     pub(super) checkpointer: Checkpointer,
     pub(super) gauge: Arc<WalGauge>,
+    pub(super) versions: Versions,
 }
 
 impl Desk {
@@ -251,7 +253,8 @@ impl Desk {
                 return;
             }
             let Err(fault) = self.transact(&mut calls, care) else {
-                for call in calls {
+                // All are answered before any is dropped: freeing what they brought takes longer than waking who waits.
+                for call in &mut calls {
                     call.answer(Ok(()));
                 }
                 return;
@@ -273,10 +276,12 @@ impl Desk {
         let done = self.run_all(calls, care).and_then(|()| self.commit());
         match done {
             Ok(()) => self.condition.set_last_commit(began.elapsed()),
-            // SQLite has ended the transaction by itself after the graver errors.
-            Err(_) if self.conn.is_autocommit() => {}
             Err(_) => {
-                if let Err(error) = self.conn.execute_batch("ROLLBACK") {
+                self.versions.clear();
+                // SQLite has ended the transaction by itself after the graver errors.
+                if !self.conn.is_autocommit()
+                    && let Err(error) = self.conn.execute_batch("ROLLBACK")
+                {
                     tracing::error!(%error, "a transaction could not be rolled back");
                 }
             }
@@ -286,7 +291,7 @@ impl Desk {
 
     fn run_all(&self, calls: &mut [Box<dyn Call>], care: Care) -> Result<(), Fault> {
         let vault = self.vault.now();
-        let tx = Tx::new(&self.conn, &vault, care);
+        let tx = Tx::new(&self.conn, &vault, &self.versions, care);
         for call in calls {
             match care {
                 Care::Swift => run_one(&mut **call, &tx)?,
@@ -363,8 +368,8 @@ fn run_one(call: &mut dyn Call, tx: &Tx<'_>) -> Result<(), Fault> {
     })
 }
 
-fn fail(calls: Vec<Box<dyn Call>>, error: &StoreError) {
-    for call in calls {
+fn fail(mut calls: Vec<Box<dyn Call>>, error: &StoreError) {
+    for call in &mut calls {
         call.answer(Err(error.clone()));
     }
 }
