@@ -1,6 +1,6 @@
 //! Opening a data directory: what is there after a restart, and one clear line for everything that can be wrong.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use countersign_core::{
     Secret, Timestamp,
@@ -43,6 +43,20 @@ async fn filled(settings: Settings) -> ObjectKey {
 async fn secret(store: &SqliteStore, key: &ObjectKey) -> Result<String, StoreError> {
     let stored = store.object(key.clone()).await?.expect("exists");
     Ok(stored.object.secrets["secret"].expose_secret().to_owned())
+}
+
+#[tokio::test]
+async fn opening_ends_the_lives_that_a_crash_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let died = SqliteStore::open(settings(folder.path())).expect("opens");
+    let before = died.register_node("the one before", 1, NOW, Duration::from_secs(30)).await.expect("stored");
+    // Without a word: it is not retired.
+    drop(died);
+
+    let next = SqliteStore::open(settings(folder.path())).expect("opens again");
+    let nodes = next.nodes().await.expect("read");
+    assert_eq!(nodes.iter().map(|node| node.incarnation).collect::<Vec<_>>(), [before.incarnation]);
+    assert!(nodes[0].expires_at < NOW, "nobody else can be alive in it, so that its leases need not run out: {nodes:?}");
 }
 
 #[tokio::test]
