@@ -4,6 +4,8 @@ mod bench;
 mod caller;
 mod client;
 mod commands;
+mod copying;
+mod data_directory;
 mod delivery_filter;
 mod demo;
 mod dev_tls;
@@ -55,6 +57,8 @@ enum Verb {
     Replay(Box<commands::replay::Replay>),
     Nodes(commands::nodes::Nodes),
     Doctor(Box<commands::doctor::Doctor>),
+    Backup(commands::backup::Backup),
+    Restore(commands::restore::Restore),
     /// Write shell completions to stdout
     Completions(commands::completions::Completions),
 }
@@ -89,6 +93,8 @@ fn main() -> ExitCode {
             Verb::Keys(keys) => commands::keys::run(&keys).await,
             Verb::Nodes(nodes) => commands::nodes::run(&nodes).await,
             Verb::Doctor(doctor) => commands::doctor::run(&doctor).await,
+            Verb::Backup(backup) => commands::backup::run(&backup),
+            Verb::Restore(restore) => commands::restore::run(&restore),
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
         }
     });

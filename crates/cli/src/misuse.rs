@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use crate::output;
+
 /// Exit code of a command that was called wrongly, as shells and `clap` have it.
 const MISUSE: u8 = 2;
 
@@ -41,7 +43,7 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(MISUSE);
     }
-    eprintln!("countersign: {}", one_line(&error.render().to_string()));
+    output::note(&format!("countersign: {}", one_line(&error.render().to_string())));
     ExitCode::from(MISUSE)
 }
 
@@ -52,8 +54,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // The causes follow each other after colons.
-    let line: String = crate::output::escape(&format!("{error:#}")).into_owned();
-    eprintln!("countersign: {line}");
+    output::note(&format!("countersign: {error:#}"));
     if error.is::<Misuse>() { ExitCode::from(MISUSE) } else { ExitCode::FAILURE }
 }
 
@@ -69,7 +70,6 @@ fn one_line(text: &str) -> String {
         None => (text.split("\n\nFor more information").next().unwrap_or(text), None),
     };
     let mut line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    line = crate::output::escape(&line).into_owned();
     if let Some(verb) = usage.and_then(verb_of) {
         line.push_str(&format!("; see '{verb} --help'"));
     }
@@ -101,7 +101,6 @@ mod tests {
                 "the following required arguments were not provided: --body <FILE>; see 'countersign sign --help'",
             ),
             ("error: invalid value 'x' for '--count <N>'\n\nFor more information, try '--help'.\n", "invalid value 'x' for '--count <N>'"),
-            ("error: \u{1b}[31m odd\n\nFor more information, try '--help'.\n", "\\u{1b}[31m odd"),
         ] {
             assert_eq!(one_line(text), line);
         }

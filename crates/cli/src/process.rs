@@ -297,7 +297,7 @@ fn random_u32() -> u32 {
 }
 
 /// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
-async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let mut store = sqlite::Settings::new(data_dir);
     if let Ok(text) = std::env::var("COUNTERSIGN_SECRET_KEY")
         && !text.is_empty()

@@ -46,7 +46,7 @@ mod value;
 mod vaults;
 mod writer;
 
-pub use backup::{BackupError, BackupProgress, restore};
+pub use backup::{BackupError, BackupProgress, backup, restore};
 pub use fault::OpenError;
 pub use files::{DATABASE_FILE, KEY_FILE};
 pub use rotation::Rotated;

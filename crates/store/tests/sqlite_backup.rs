@@ -15,7 +15,7 @@ use countersign_core::{
 use countersign_store::{
     Store,
     objects::{Object, ObjectKey},
-    sqlite::{BackupError, BackupProgress, DATABASE_FILE, KEY_FILE, OpenError, Settings, SqliteStore, restore},
+    sqlite::{BackupError, BackupProgress, DATABASE_FILE, KEY_FILE, OpenError, Settings, SqliteStore, backup, restore},
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_763_800_000);
@@ -84,6 +84,30 @@ async fn a_backup_of_a_store_in_use_is_restored_whole() {
     let accounts = store.accounts().await.expect("read").len();
     assert!((1..=61).contains(&accounts), "{accounts}");
     store.create_account(guid(999), "After", NOW).await.expect("takes writes").expect("new");
+}
+
+#[tokio::test]
+async fn a_backup_is_made_from_outside_whether_the_directory_is_in_use_or_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("data");
+    let (store, key) = filled(&dir).await;
+    let restored = async |name: &str| {
+        let (file, target) = (folder.path().join(name), folder.path().join(format!("{name}-restored")));
+        backup(&dir, &file, |_| {}).expect("backed up");
+        assert_eq!(backup(&dir, &file, |_| {}), Err(BackupError::Exists(file.clone())));
+        restore(&file, &target, |_| {}).expect("restored");
+        fs::copy(dir.join(KEY_FILE), target.join(KEY_FILE)).expect("copied");
+        let store = SqliteStore::open(settings(&target)).expect("opens");
+        assert!(store.object(key.clone()).await.expect("read").is_some(), "{name}");
+        store.close().await;
+    };
+    restored("in use").await;
+    store.create_account(guid(7), "After", NOW).await.expect("still takes writes").expect("new");
+    store.close().await;
+    restored("closed").await;
+    let nowhere = folder.path().join("nowhere");
+    assert!(matches!(backup(&nowhere, &folder.path().join("b"), |_| {}), Err(BackupError::Failed { .. })));
+    assert!(!nowhere.exists(), "nothing is made by looking");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `account`: the account itself, its users, its API tokens, and the applications that log in.
 
 mod integration_keys;
+mod operator;
 mod tokens;
 mod users;
 
@@ -11,7 +12,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    client::ServerArgs,
+    client::{Client, ServerArgs},
     misuse::Misuse,
     output,
     table::{Fields, moment, text},
@@ -42,6 +43,10 @@ enum Verb {
         #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
         time_zone_offset: Option<i8>,
     },
+    /// For the operator: make an account in the data directory, while no server uses it
+    Create(operator::Create),
+    /// For the operator: show or assign the domains whose recipients the account hears of, while no server uses it
+    Domains(operator::Domains),
     /// Who acts in the account
     Users(users::Users),
     /// API tokens
@@ -50,11 +55,20 @@ enum Verb {
     IntegrationKeys(integration_keys::IntegrationKeys),
 }
 
-/// Talks to the server.
+/// Talks to the server, or to the data directory.
 pub(crate) async fn run(given: &Account) -> anyhow::Result<ExitCode> {
-    let client = given.server.client()?;
     let json = given.server.json;
-    match given.verb.as_ref().unwrap_or(&Verb::Show) {
+    match &given.verb {
+        Some(Verb::Create(create)) => operator::create(create, json).await?,
+        Some(Verb::Domains(domains)) => operator::domains(domains, json).await?,
+        other => on_server(other.as_ref().unwrap_or(&Verb::Show), &given.server.client()?, json).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn on_server(verb: &Verb, client: &Client, json: bool) -> anyhow::Result<()> {
+    match verb {
+        Verb::Create(_) | Verb::Domains(_) => {}
         Verb::Show => {
             let path = client.api("").await?;
             let mut account = client.get(path.trim_end_matches('/')).await?;
@@ -78,11 +92,11 @@ pub(crate) async fn run(given: &Account) -> anyhow::Result<ExitCode> {
             let account = client.call(Method::PUT, path.trim_end_matches('/'), Some(&Value::Object(change))).await?;
             if json { output::json(&account)? } else { show(&account, &json!({}))? }
         }
-        Verb::Users(users) => users::run(users, &client, json).await?,
-        Verb::Tokens(tokens) => tokens::run(tokens, &client, json).await?,
-        Verb::IntegrationKeys(keys) => integration_keys::run(keys, &client, json).await?,
+        Verb::Users(users) => users::run(users, client, json).await?,
+        Verb::Tokens(tokens) => tokens::run(tokens, client, json).await?,
+        Verb::IntegrationKeys(keys) => integration_keys::run(keys, client, json).await?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn show(account: &Value, backlog: &Value) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod authorization;
+mod data;
 mod help;
 mod messages;
 mod operating;

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, Stdio},
+    sync::Arc,
 };
 
 use tempfile::TempDir;
@@ -17,13 +18,18 @@ const TOKEN: &str = "a-token-of-the-tests-with-enough-characters";
 pub(crate) struct Server {
     child: Child,
     url: String,
-    pub(crate) folder: TempDir,
+    pub(crate) folder: Arc<TempDir>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()), &[])
+    }
+
+    /// In a folder that may have data already.
+    pub(crate) fn start_in(folder: Arc<TempDir>, further: &[&str]) -> Self {
         let mut child = program(&["serve", "--dev", "--listen", "127.0.0.1:0", "--retry-schedule", "1h", "--log", "error"])
+            .args(further)
             .current_dir(folder.path())
             .envs([("COUNTERSIGN_ACCOUNT_ID", ACCOUNT), ("COUNTERSIGN_API_TOKEN", TOKEN)])
             .stdout(Stdio::piped())
@@ -34,6 +40,11 @@ impl Server {
         // It goes on to write there, and must not find the pipe closed.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url, folder }
+    }
+
+    /// Its folder, which outlives the server with it.
+    pub(crate) fn folder_handle(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 
     /// A verb, told of this server by the environment.

@@ -15,7 +15,7 @@ use rusqlite::{
 };
 
 use super::{
-    connection::{is_ours, open_file, open_reader},
+    connection::{BUSY_WAIT, is_ours, open_file, open_reader},
     fault::OpenError,
     files::{DataDir, private_file, sync_folder},
     migration,
@@ -92,7 +92,7 @@ impl SqliteStore {
         let file = file.into();
         let inner = std::sync::Arc::clone(&self.inner);
         let target = file.clone();
-        tokio::task::spawn_blocking(move || backup(&inner.dir, &target, progress))
+        tokio::task::spawn_blocking(move || backup_in_use(&inner.dir, &target, progress))
             .await
             .unwrap_or_else(|panic| Err(BackupError::Failed { file, reason: panic.to_string() }))
     }
@@ -112,14 +112,39 @@ impl SqliteStore {
     }
 }
 
-fn backup(dir: &DataDir, file: &Path, progress: impl FnMut(BackupProgress)) -> Result<(), BackupError> {
+/// Writes a backup of a data directory to a new file, whether another process uses the directory or none does: it is only read.
+/// Otherwise as [`SqliteStore::backup_to`]; blocks until it is done.
+///
+/// # Errors
+/// [`BackupError`]; no file is left then.
+pub fn backup(data_dir: &Path, file: &Path, progress: impl FnMut(BackupProgress)) -> Result<(), BackupError> {
+    let database = data_dir.join(super::files::DATABASE_FILE);
+    if !database.is_file() {
+        return Err(BackupError::Failed { file: database, reason: "there is no such file; name the data directory of the server".into() });
+    }
+    let unusable = |e: rusqlite::Error| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotADatabase { file: database.clone() }.into(),
+        _ => failed(&database, e),
+    };
+    let source = open_file(&database).map_err(unusable)?;
+    source.busy_timeout(BUSY_WAIT).map_err(unusable)?;
+    if !is_ours(&source).map_err(unusable)? {
+        return Err(OpenError::NotADatabase { file: database }.into());
+    }
+    write(&source, file, progress)
+}
+
+fn backup_in_use(dir: &DataDir, file: &Path, progress: impl FnMut(BackupProgress)) -> Result<(), BackupError> {
+    write(&open_reader(dir, 1 << 20)?, file, progress)
+}
+
+fn write(source: &Connection, file: &Path, progress: impl FnMut(BackupProgress)) -> Result<(), BackupError> {
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
     }
-    let source = open_reader(dir, 1 << 20)?;
     let part = part_of(file);
     // A part that an earlier, broken-off backup left is begun anew.
-    let copied = begin_part(&part).map_err(|e| failed(&part, e)).and_then(|()| copy(&source, &part, progress));
+    let copied = begin_part(&part).map_err(|e| failed(&part, e)).and_then(|()| copy(source, &part, progress));
     finish(copied, &part, file)
 }
 

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use countersign_store::sqlite::{DATABASE_FILE, KEY_FILE};
+
 use super::finding::Finding;
 use crate::settings::{self, ServeSettings};
 
@@ -12,10 +14,6 @@ use crate::settings::{self, ServeSettings};
 const DATA_DIR: &str = "countersign-data";
 /// Locked while a process uses the data directory.
 const LOCK_FILE: &str = "countersign.lock";
-/// The embedded store's database.
-const DATABASE_FILE: &str = "countersign.db";
-/// The key that seals secrets, unless one is given in the environment.
-const KEY_FILE: &str = "secret.key";
 
 /// `server_is_local`: the server asked is on this machine, so that its data directory may well be here.
 pub(super) fn check(config: Option<&Path>, server_is_local: bool) -> Vec<Finding> {
