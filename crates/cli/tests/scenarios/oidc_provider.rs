@@ -1,9 +1,13 @@
 //! A certified authorization server issues the tokens, and a listener with another library verifies them: `oidc-provider` and
 //! `jose`, in `tests/node`.
 
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::collections::HashSet;
 
 use super::support::{Client, NodeScript, Reply, Server, server::Options, until};
 
@@ -119,20 +123,22 @@ async fn tokens_that_live_two_seconds_are_renewed_without_a_failed_message() {
     let Some(scene) = Scene::set(&[CLIENT], 2).await else { return };
     scene.subscribed(&scene.connection(CLIENT)).await;
     // For the life of several tokens, one message after the other.
+    let began = Instant::now();
     let mut count = 0;
-    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(7);
-    while tokio::time::Instant::now() < until {
+    while began.elapsed() < Duration::from_secs(7) {
         count += 1;
         scene.post_event().await;
         scene.good_messages(count).await;
     }
     let all = scene.all_messages().await;
     let refused: Vec<&Value> = all.iter().filter(|message| !message["refused"].is_null()).collect();
-    let tokens: HashSet<String> = all.iter().map(|message| message["claims"]["jti"].to_string()).collect();
     assert_eq!((refused.len(), all.len()), (0, count), "{refused:?}");
+    let tokens: HashSet<String> = all.iter().map(|message| message["claims"]["jti"].to_string()).collect();
     let requests = scene.token_requests().await;
-    println!("{count} messages, {} tokens, {} token requests", tokens.len(), requests.len());
-    assert!((4..=10).contains(&requests.len()), "{} token requests in seven seconds for tokens that live two", requests.len());
+    println!("{count} messages, {} tokens, {} token requests in {:.1?}", tokens.len(), requests.len(), began.elapsed());
+    // A token is used for a second at most, the last of its two being uncertain.
+    let at_most = began.elapsed().as_secs_f64() / 0.9 + 2.0;
+    assert!(tokens.len() >= 3 && (requests.len() as f64) < at_most, "{} token requests in {:?}", requests.len(), began.elapsed());
     assert!(requests.iter().all(|request| request["status"] == 200), "{requests:?}");
 }
 
