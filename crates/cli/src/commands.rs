@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod nodes;
 pub(crate) mod replay;
 pub(crate) mod restore;
+pub(crate) mod rotate_secret_key;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod token;

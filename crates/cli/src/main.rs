@@ -59,6 +59,7 @@ enum Verb {
     Doctor(Box<commands::doctor::Doctor>),
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
+    RotateSecretKey(commands::rotate_secret_key::RotateSecretKey),
     /// Write shell completions to stdout
     Completions(commands::completions::Completions),
 }
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
             Verb::Doctor(doctor) => commands::doctor::run(&doctor).await,
             Verb::Backup(backup) => commands::backup::run(&backup),
             Verb::Restore(restore) => commands::restore::run(&restore),
+            Verb::RotateSecretKey(rotation) => commands::rotate_secret_key::run(&rotation).await,
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
         }
     });

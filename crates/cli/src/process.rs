@@ -296,14 +296,18 @@ fn random_u32() -> u32 {
     getrandom::u32().unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos()))
 }
 
-/// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
+/// Opens the embedded store as what every process works with.
 pub(crate) async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(open_embedded(data_dir).await?))
+}
+
+/// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
+pub(crate) async fn open_embedded(data_dir: &Path) -> anyhow::Result<SqliteStore> {
     let mut store = sqlite::Settings::new(data_dir);
     if let Ok(text) = std::env::var("COUNTERSIGN_SECRET_KEY")
         && !text.is_empty()
     {
         store.keys = sqlite::KeySource::Given(VaultKey::list_from_text(&Secret::new(text)).context("COUNTERSIGN_SECRET_KEY")?);
     }
-    let store = tokio::task::spawn_blocking(move || SqliteStore::open(store)).await??;
-    Ok(Arc::new(store))
+    Ok(tokio::task::spawn_blocking(move || SqliteStore::open(store)).await??)
 }

@@ -62,6 +62,24 @@ fn the_operator_makes_accounts_and_assigns_domains_while_no_server_runs() {
 }
 
 #[test]
+fn secrets_are_sealed_under_another_key_and_still_read() {
+    let server = Server::start();
+    let folder = server.folder_handle();
+    let key = server.json(&["keys", "create"]);
+    server.run(&["rotate-secret-key"]).refused(1, "is in use by another countersign process");
+    drop(server);
+    let file = folder.path().join("countersign-data/secret.key");
+    let before = std::fs::read(&file).unwrap();
+    let rotated = run_in(folder.path(), &["rotate-secret-key", "--json"]);
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    assert!(rotated.json()["resealed"].as_u64() >= Some(1), "{rotated:?}");
+    assert_ne!(std::fs::read(&file).unwrap(), before);
+    let server = Server::start_in(folder, &[]);
+    assert_eq!(server.json(&["keys"])["keys"][0]["id"], key["id"]);
+    server.run(&["rotate-secret-key", "--data-dir", "nowhere"]).refused(2, "there is no data directory nowhere");
+}
+
+#[test]
 fn standard_streams_that_are_closed_are_no_reason_to_panic() {
     let output = Command::new("sh")
         .args(["-c", &format!("{} --help >&- 2>&-", env!("CARGO_BIN_EXE_countersign"))])

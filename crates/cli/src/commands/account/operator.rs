@@ -76,6 +76,7 @@ pub(super) async fn create(given: &Create, json: bool) -> anyhow::Result<()> {
         ..FirstStart::default()
     };
     let made = bootstrap(&*store, &IdSource::new(0), &asked, now).await?;
+    store.close().await;
     let token = made.new_token.context("the account has a token already")?;
     if json {
         return output::json(
@@ -109,6 +110,7 @@ pub(super) async fn domains(given: &Domains, json: bool) -> anyhow::Result<()> {
     if account.recipient_domains != before {
         store.update_account(account.clone()).await?.map_err(|refused| anyhow!("{refused}"))?;
     }
+    store.close().await;
     let listed = account.recipient_domains.iter().cloned().collect::<Vec<_>>().join(", ");
     let words = if listed.is_empty() { "no domain is assigned".to_owned() } else { listed };
     output::done(json, &words, &json!({"id": account.guid, "recipientDomains": account.recipient_domains}))
