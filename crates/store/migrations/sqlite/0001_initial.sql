@@ -187,7 +187,11 @@ CREATE INDEX delivery_of_event ON delivery (event);
 -- look at the table, which with many lanes would be a page each (the three states are always 0 and take a byte each).
 CREATE INDEX delivery_due ON delivery (listener, at, account, state, held, queued) WHERE state = 0 AND held = 0 AND queued = 0;
 -- What is in the hands of a node: the only index that an event delivered at its first attempt enters and leaves.
-CREATE INDEX delivery_leased ON delivery (leased_by, listener) WHERE state = 1;
+-- By time, so that what a dead node held is claimed oldest first without looking at all of it.
+CREATE INDEX delivery_leased ON delivery (leased_by, listener, at) WHERE state = 1;
+-- The few that were in the hands of nodes that died: suspects are claimed one at a time, and looked for at every claim. From
+-- 2 on, since the death of the present holder makes the third.
+CREATE INDEX delivery_suspect ON delivery (listener, state, at) WHERE orphaned >= 2 AND state <= 1;
 -- What waits or is parked: counts, lists by state, cancelling with a subscription. Covers all of these.
 CREATE INDEX delivery_pending ON delivery (account, subscription, state, held, attempts_made) WHERE state = 0 OR state = 3;
 -- What is held: which subscriptions have any, and what a release lets go, oldest first.

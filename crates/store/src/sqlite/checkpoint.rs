@@ -20,6 +20,8 @@ use super::{condition::Condition, connection::PAGE_BYTES, reserve::Reserve};
 
 /// Length of the log at which it is copied back: long enough that a page written many times is copied once.
 const WAL_PAGES_SOFT: u32 = (16 << 20) / PAGE_BYTES;
+/// Length at which it is copied back while the disk is full.
+const WAL_PAGES_TIGHT: u32 = (1 << 20) / PAGE_BYTES;
 /// Length at which an operator should know: something reads for so long that the log cannot start again.
 const WAL_PAGES_LONG: u32 = (512 << 20) / PAGE_BYTES;
 /// How long the writer waits for a reader when it cuts the log: not at all, there will be another pause.
@@ -60,6 +62,15 @@ impl WalGauge {
             gauge.pages.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))
+    }
+
+    /// Called by the writer between two batches while the disk is full: the log is kept short, since it lives on the reserve.
+    pub(super) fn after_tight_commit(&self, conn: &Connection) {
+        if self.pages() >= WAL_PAGES_TIGHT
+            && let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
+        {
+            tracing::warn!(%error, "the log could not be copied back");
+        }
     }
 
     /// Called by the writer between two batches.

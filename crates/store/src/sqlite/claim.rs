@@ -58,46 +58,66 @@ struct Candidate {
     orphan_of: Option<DeadHolder>,
 }
 
+// The statements below name the threshold, so that an index over suspects alone serves them.
+const _: () = assert!(SUSPECT_FROM == 3, "the index over suspects and the statements name this number");
+
+/// What waits, innocent.
+pub(super) const WAITING: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM delivery d INDEXED BY delivery_due
+      WHERE d.listener = ?1 AND d.state = 0 AND d.held = 0 AND d.queued = 0 AND d.at <= ?2 AND d.orphaned < 3 ORDER BY d.at LIMIT ?3"
+);
+/// What a dead incarnation holds, innocent; `?4` is the threshold with its death counted.
+pub(super) const ORPHANED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM delivery d INDEXED BY delivery_leased
+      WHERE d.leased_by = ?1 AND d.listener = ?2 AND d.state = 1 AND d.orphaned < ?4 ORDER BY d.at LIMIT ?3"
+);
+/// Suspects that wait.
+pub(super) const SUSPECTS_WAITING: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM delivery d INDEXED BY delivery_suspect
+      WHERE d.listener = ?1 AND d.state = 0 AND d.held = 0 AND d.queued = 0 AND d.at <= ?2 AND d.orphaned >= 3
+        AND d.orphaned >= 2 AND d.state <= 1 ORDER BY d.at LIMIT ?3"
+);
+/// Suspects that a dead incarnation holds.
+pub(super) const SUSPECTS_ORPHANED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM delivery d INDEXED BY delivery_suspect
+      WHERE d.leased_by = ?1 AND d.listener = ?2 AND d.state = 1 AND d.orphaned >= ?4
+        AND d.orphaned >= 2 AND d.state <= 1 ORDER BY d.at LIMIT ?3"
+);
+/// Whether the claimer holds a suspect of the lane.
+pub(super) const SUSPECT_OUT: &str = "SELECT EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_suspect
+    WHERE listener = ?2 AND state = 1 AND leased_by = ?1 AND orphaned >= 3 AND orphaned >= 2 AND state <= 1)";
+
 /// The oldest due of one lane: what waits, and what dead incarnations hold; at most one suspect, and none beside one that is out.
 fn candidates(conn: &Connection, claim: &Claim, lane: LaneQuota, dead: &[DeadHolder]) -> Result<Vec<Candidate>, Fault> {
-    let mut found = due(conn, claim.now, lane, dead, Suspects::Without)?;
-    let mut out = conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE state = 1 AND leased_by = ?1 AND listener = ?2 AND orphaned >= ?3)")?;
-    if !out.query_row(params![id(claim.by.raw()), lane.listener.0, SUSPECT_FROM], |row| row.get(0))? {
-        found.extend(due(conn, claim.now, LaneQuota { count: 1, ..lane }, dead, Suspects::Only)?);
+    let mut found = due(conn, claim.now, lane, dead, (WAITING, ORPHANED))?;
+    let mut out = conn.prepare_cached(SUSPECT_OUT)?;
+    if !out.query_row(params![id(claim.by.raw()), lane.listener.0], |row| row.get(0))? {
+        found.extend(due(conn, claim.now, LaneQuota { count: 1, ..lane }, dead, (SUSPECTS_WAITING, SUSPECTS_ORPHANED))?);
     }
     Ok(first_due(found, lane.count))
 }
 
-/// Whether deliveries are meant that may have killed those who held them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Suspects {
-    Without,
-    Only,
-}
-
-fn due(conn: &Connection, now: Timestamp, lane: LaneQuota, dead: &[DeadHolder], suspects: Suspects) -> Result<Vec<Candidate>, Fault> {
+/// `sql` selects what waits and what one dead incarnation holds.
+fn due(conn: &Connection, now: Timestamp, lane: LaneQuota, dead: &[DeadHolder], sql: (&str, &str)) -> Result<Vec<Candidate>, Fault> {
     let mut found = Vec::new();
-    let only = suspects == Suspects::Only;
-    let mut select = conn.prepare_cached(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM delivery d WHERE d.listener = ?1 AND d.state = 0 AND d.held = 0 AND d.queued = 0 AND d.at <= ?2
-            AND (d.orphaned >= ?4) = ?5 ORDER BY d.at LIMIT ?3"
-    ))?;
-    let mut rows = select.query(params![lane.listener.0, now.as_micros(), lane.count, SUSPECT_FROM, only])?;
+    let mut select = conn.prepare_cached(sql.0)?;
+    let mut rows = select.query(params![lane.listener.0, now.as_micros(), lane.count])?;
     while let Some(row) = rows.next()? {
         found.push(Candidate { due_at: column(row, 8)?, row: delivery::read(row)?, orphan_of: None });
     }
     for holder in dead {
-        let mut select = conn.prepare_cached(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM delivery d WHERE d.state = 1 AND d.leased_by = ?1 AND d.listener = ?2 AND (d.orphaned >= ?4) = ?5 ORDER BY d.at LIMIT ?3"
-        ))?;
+        let mut select = conn.prepare_cached(sql.1)?;
         // Its holder's death counts.
         let suspect_from = SUSPECT_FROM - u32::from(holder.crashed);
-        let mut rows = select.query(params![holder.incarnation, lane.listener.0, lane.count, suspect_from, only])?;
+        let mut rows = select.query(params![holder.incarnation, lane.listener.0, lane.count, suspect_from])?;
         while let Some(row) = rows.next()? {
             found.push(Candidate { due_at: column(row, 8)?, row: delivery::read(row)?, orphan_of: Some(*holder) });
         }

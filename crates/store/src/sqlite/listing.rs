@@ -298,11 +298,11 @@ mod tests {
     fn claims_and_releases_seek() {
         let conn = database();
         for (row, sql, index) in [
-            (
-                "a lane",
-                "SELECT id FROM delivery d WHERE d.listener = ?1 AND d.state = 0 AND d.held = 0 AND d.queued = 0 AND d.at <= ?2 ORDER BY d.at",
-                "delivery_due (listener=? AND at<?)",
-            ),
+            ("a lane", claim::WAITING, "delivery_due (listener=? AND at<?)"),
+            ("a dead holder's lane", claim::ORPHANED, "delivery_leased (leased_by=? AND listener=?)"),
+            ("suspects of a lane", claim::SUSPECTS_WAITING, "delivery_suspect (listener=? AND state=? AND at<?)"),
+            ("suspects of a dead holder", claim::SUSPECTS_ORPHANED, "delivery_suspect (listener=? AND state=?)"),
+            ("a suspect that is out", claim::SUSPECT_OUT, "delivery_suspect (listener=? AND state=?)"),
             ("the next lane", claim::NEXT_LANE, "COVERING INDEX delivery_due (listener>?)"),
             ("the next holder", "SELECT min(leased_by) FROM delivery WHERE state = 1 AND leased_by > ?1", "delivery_leased (leased_by>?)"),
             ("a release", super::super::hold::HELD, "delivery_held (subscription=? AND held=?)"),
@@ -314,6 +314,7 @@ mod tests {
         ] {
             let plan = plan(&conn, sql, sql.matches('?').count());
             assert!(plan.contains(index), "{row}:\n{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{row}: sorts:\n{plan}");
         }
     }
 }

@@ -30,10 +30,24 @@ impl Reserve {
 
     /// Makes it whole. `false` when there is no space for it.
     pub(super) fn keep(&self) -> io::Result<bool> {
-        if self.bytes == 0 {
+        self.grow_to(self.bytes)
+    }
+
+    /// Makes it whole after the disk was full. `false` when there is no space for it and half as much again: intake that goes on
+    /// with less would be refused again within moments.
+    pub(super) fn regain(&self) -> io::Result<bool> {
+        let whole = self.grow_to(self.bytes + self.bytes / 2)?;
+        if whole && self.bytes > 0 {
+            private_file(&self.path)?.set_len(self.bytes)?;
+        }
+        Ok(whole)
+    }
+
+    fn grow_to(&self, bytes: u64) -> io::Result<bool> {
+        if bytes == 0 {
             return Ok(true);
         }
-        match self.fill() {
+        match self.fill(bytes) {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 // Half a reserve would only make the disk fuller.
@@ -52,17 +66,17 @@ impl Reserve {
         }
     }
 
-    fn fill(&self) -> io::Result<()> {
+    fn fill(&self, bytes: u64) -> io::Result<()> {
         let mut file = private_file(&self.path)?;
         let mut length = file.metadata()?.len();
-        if length >= self.bytes {
+        if length >= bytes {
             return Ok(());
         }
         let mut block = vec![0; BLOCK_BYTES];
         getrandom::fill(&mut block).map_err(io::Error::other)?;
         file.seek(SeekFrom::Start(length))?;
-        while length < self.bytes {
-            let part = usize::try_from(self.bytes - length).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
+        while length < bytes {
+            let part = usize::try_from(bytes - length).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
             file.write_all(&block[..part])?;
             length += part as u64;
         }
@@ -84,6 +98,9 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("exists").len(), 3 * BLOCK_BYTES as u64 / 2);
         reserve.give_up().expect("removed");
         assert!(!path.exists());
+        assert!(reserve.regain().expect("written"));
+        assert_eq!(fs::metadata(&path).expect("exists").len(), 3 * BLOCK_BYTES as u64 / 2, "the room to spare is given back");
+        reserve.give_up().expect("removed");
         reserve.give_up().expect("nothing to remove is fine");
     }
 }

@@ -49,7 +49,8 @@ pub struct Settings {
     pub writer_cache_bytes: usize,
     /// Page cache of each reading connection, in bytes. Default: 4 MiB.
     pub reader_cache_bytes: usize,
-    /// Space kept on the disk so that settling goes on when it is full; 0 keeps none. Default: 64 MiB.
+    /// Space kept on the disk so that settling goes on when it is full; 0 keeps none. It must hold what the write-ahead log grows to, so
+    /// less than 32 MiB is of little use. Default: 64 MiB.
     pub reserve_bytes: u64,
 }
 

@@ -43,8 +43,10 @@ const QUEUE_UNITS: u32 = 16_384;
 const UNIT_BYTES: usize = 4 << 10;
 /// How long a caller waits for a place in the queue before it is told to come back.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How often a full disk is tried again, and how long a pause must be to count as idle.
+/// How long a pause must be to count as idle, and how soon a full disk is tried again at first.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long at most a full disk is left alone.
+const SEARCH_WAIT_MAX: Duration = Duration::from_secs(16);
 
 /// What a call brings, so that batches stay bounded.
 #[derive(Clone, Copy, Debug)]
@@ -189,22 +191,24 @@ pub(super) struct Desk {
 
 impl Desk {
     fn run(mut self, calls: &Receiver<Message>) {
-        let mut looked_at = Instant::now();
+        let mut search = SpaceSearch::default();
         loop {
             let batch = match calls.recv_timeout(PAUSE) {
                 Ok(Message::Call(first)) => gather(first, calls),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.idle();
+                    self.look_for_space(&mut search);
                     continue;
                 }
             };
             self.write(batch.calls);
-            self.gauge.after_commit(&self.conn, &self.checkpointer);
-            if looked_at.elapsed() > PAUSE {
-                looked_at = Instant::now();
-                self.look_for_space();
+            if self.condition.is_disk_full() {
+                self.gauge.after_tight_commit(&self.conn);
+            } else {
+                self.gauge.after_commit(&self.conn, &self.checkpointer);
             }
+            self.look_for_space(&mut search);
             if batch.closing {
                 break;
             }
@@ -216,19 +220,23 @@ impl Desk {
     }
 
     /// Nothing was asked for a while.
-    fn idle(&mut self) {
+    fn idle(&self) {
         if self.gauge.pages() > 0 && self.condition.suspect().is_none() {
             self.gauge.truncate(&self.conn);
         }
-        self.look_for_space();
     }
 
-    /// After the disk was full: whether the reserve can be made whole again.
-    fn look_for_space(&self) {
+    /// After the disk was full: whether the reserve can be made whole again. Looking means writing, hence less and less often.
+    fn look_for_space(&self, search: &mut SpaceSearch) {
         if !self.condition.is_disk_full() {
+            *search = SpaceSearch::default();
             return;
         }
-        match self.lock_reserve().keep() {
+        let since = *search.last.get_or_insert_with(Instant::now);
+        if since.elapsed() < search.wait {
+            return;
+        }
+        match self.lock_reserve().regain() {
             Ok(true) => {
                 self.condition.set_disk_full(false);
                 tracing::info!("there is space again: intake goes on");
@@ -236,6 +244,7 @@ impl Desk {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "the reserve file cannot be written"),
         }
+        *search = SpaceSearch { last: Some(Instant::now()), wait: (search.wait * 2).min(SEARCH_WAIT_MAX) };
     }
 
     fn write(&mut self, mut calls: Vec<Box<dyn Call>>) {
@@ -321,6 +330,8 @@ impl Desk {
         if let Err(error) = self.lock_reserve().give_up() {
             tracing::error!(%error, "the reserve file cannot be deleted");
         }
+        // Most of the log is copies of pages that have their place in the database.
+        self.gauge.truncate(&self.conn);
     }
 
     fn distrust(&self, fault: &Fault) {
@@ -334,6 +345,18 @@ impl Desk {
 
     fn lock_reserve(&self) -> std::sync::MutexGuard<'_, Reserve> {
         self.reserve.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When the disk was last looked at, and how long to wait before the next look.
+struct SpaceSearch {
+    last: Option<Instant>,
+    wait: Duration,
+}
+
+impl Default for SpaceSearch {
+    fn default() -> Self {
+        Self { last: None, wait: PAUSE }
     }
 }
 
