@@ -1,7 +1,9 @@
 //! Chores a program does better than a page. `cargo xtask check` runs every check; each says what is wrong and where.
+//! `cargo xtask fuzz` runs the fuzz targets.
 
 mod circles;
 mod edges;
+mod fuzz;
 mod lengths;
 mod sources;
 mod words;
@@ -16,22 +18,30 @@ const CHECKS: &[Check] = &[
     ("modules of a crate import in no circle", circles::check),
     ("files over 500 lines give their reason", lengths::check),
     ("no left marks, machine paths or registry hosts", words::check),
+    ("fuzz targets have seeds", fuzz::check),
 ];
 
 fn main() -> ExitCode {
-    let verb = std::env::args().nth(1);
-    match verb.as_deref() {
-        Some("check") => check(),
+    // The manifest's folder is fixed when xtask is built; the workspace is its parent.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((verb, [])) if verb == "check" => check(root),
+        Some((verb, arguments)) if verb == "fuzz" => match fuzz::run(root, arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("xtask fuzz: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
         _ => {
-            eprintln!("usage: cargo xtask check");
+            eprintln!("usage: cargo xtask check\n       cargo xtask fuzz [--seconds N] [TARGET ...]");
             ExitCode::from(2)
         }
     }
 }
 
-fn check() -> ExitCode {
-    // The manifest's folder is fixed when xtask is built; the workspace is its parent.
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+fn check(root: &Path) -> ExitCode {
     let mut failed = false;
     for (name, run) in CHECKS {
         match run(root) {

@@ -59,16 +59,16 @@ use search::{Outcome, Tried, search};
 /// ```
 #[must_use]
 pub fn explain(candidate: &Candidate<'_>) -> Vec<Finding> {
-    let mut schemes = scheme::recognised(candidate);
-    if schemes.first().is_some_and(|finding| finding.certainty == Certainty::Proved) {
-        schemes.truncate(1);
-        return schemes;
-    }
     let readings = readings(&candidate.signatures);
     match search(candidate, &readings) {
         Outcome::Fits => other_digest(candidate).into_iter().collect(),
         Outcome::Proved(finding) => vec![*finding],
         Outcome::Nothing(tried) => {
+            let mut schemes = scheme::recognised(candidate);
+            if schemes.first().is_some_and(|finding| finding.certainty == Certainty::Proved) {
+                schemes.truncate(1);
+                return schemes;
+            }
             schemes.extend(indication::indications(candidate, &readings));
             schemes.push(unknown(candidate, !readings.is_empty(), &tried));
             schemes
@@ -78,7 +78,7 @@ pub fn explain(candidate: &Candidate<'_>) -> Vec<Finding> {
 
 /// The signature fits, and `verify` refuses the message all the same when the digest header names another algorithm.
 fn other_digest(candidate: &Candidate<'_>) -> Option<Finding> {
-    let named = candidate.digest_header().filter(|value| !header::is_digest_value(value))?;
+    let named = candidate.other_digest()?;
     Some(Finding::indicated(
         Cause::HeaderDigest,
         format!("the signature fits, but X-Authorization-Digest has {} bytes that are not HMACSHA256", named.len()),

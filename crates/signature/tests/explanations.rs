@@ -229,6 +229,43 @@ fn another_key_is_named_with_the_header_it_fits() {
 }
 
 #[test]
+fn a_header_that_came_twice_does_not_count_unless_another_fits() {
+    let signature = signature();
+    let twice = || {
+        Candidate::new(BODY.as_bytes())
+            .key(KEY.as_bytes())
+            .header("X-DocuSign-Signature-1", signature.as_bytes())
+            .header("x-docusign-signature-1", signature.as_bytes())
+    };
+    let findings = explain(&twice());
+    assert_eq!((findings[0].causes.as_slice(), findings[0].certainty), (&[Cause::HeaderFolded][..], Certainty::Proved));
+    assert_eq!(explain(&twice().header("X-DocuSign-Signature-2", signature.as_bytes())), []);
+}
+
+#[test]
+fn signatures_of_other_schemes_beside_one_that_fits_are_no_mistake() {
+    let signature = signature();
+    let github = format!("sha256={}", hex(&mac()));
+    let candidate = Candidate::new(BODY.as_bytes()).key(KEY.as_bytes()).header("X-Hub-Signature-256", github.as_bytes());
+    assert_eq!(explain(&candidate.clone())[0].causes, [Cause::SchemeGithub]);
+    assert_eq!(explain(&candidate.header("X-DocuSign-Signature-1", signature.as_bytes())), []);
+}
+
+#[test]
+fn a_digest_header_that_verify_refuses_is_named() {
+    let signature = signature();
+    for value in ["HMACSHA1", " HMACSHA256"] {
+        let candidate = Candidate::new(BODY.as_bytes())
+            .key(KEY.as_bytes())
+            .signature(signature.as_bytes())
+            .header("X-Authorization-Digest", b"HMACSHA256")
+            .header("x-authorization-digest", value.as_bytes());
+        let findings = explain(&candidate);
+        assert_eq!((findings[0].causes.as_slice(), findings[0].certainty), (&[Cause::HeaderDigest][..], Certainty::Indicated), "{value}");
+    }
+}
+
+#[test]
 fn signs_are_indicated_and_never_called_proof() {
     use Cause::*;
     let wrong = signed(OTHER_KEY, BODY.as_bytes());

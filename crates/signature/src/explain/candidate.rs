@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::header::{DIGEST_HEADER, SIGNATURES_MAX, signature_header_number};
+use crate::header::{DIGEST_HEADER, DIGEST_HEADER_VALUE, SIGNATURES_MAX, signature_header_number};
 
 /// The most keys looked at, own and other ones together.
 pub const KEYS_MAX: usize = 100;
@@ -84,9 +84,10 @@ impl<'a> Candidate<'a> {
         self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
-    /// The value of `X-Authorization-Digest`, when it came.
-    pub(super) fn digest_header(&self) -> Option<&'a [u8]> {
-        self.header_value(DIGEST_HEADER)
+    /// A value of `X-Authorization-Digest` for which `verify` refuses the message.
+    pub(super) fn other_digest(&self) -> Option<&'a [u8]> {
+        let values = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(DIGEST_HEADER)).map(|(_, value)| *value);
+        values.into_iter().find(|value| !value.eq_ignore_ascii_case(DIGEST_HEADER_VALUE.as_bytes()))
     }
 
     /// The length of the body as the sender announced it.

@@ -37,7 +37,10 @@ pub(super) fn readings(signatures: &[GivenSignature<'_>]) -> Vec<Reading> {
     let mut all: Vec<Reading> = Vec::new();
     for given in signatures {
         let value = &given.value[..given.value.len().min(VALUE_BYTES_MAX)];
-        for (wrapping, text) in unwrapped(value) {
+        // A number that came twice does not count, as if both had been folded into one.
+        let is_repeated = signatures.iter().filter(|other| other.number == given.number).count() > 1;
+        let start = if is_repeated { vec![Cause::HeaderFolded] } else { Vec::new() };
+        for (wrapping, text) in unwrapped(start, value) {
             for (coding, mac) in decoded(&text) {
                 if all.len() < READINGS_MAX && !all.iter().any(|known| known.number == given.number && known.mac == mac) {
                     all.push(Reading { number: given.number, mac, causes: [wrapping.as_slice(), &coding].concat() });
@@ -68,7 +71,7 @@ pub(super) const fn phrase(cause: Cause) -> &'static str {
         Cause::HeaderNoPadding => "without its = at the end",
         Cause::HeaderPrefix => "without what stands before or around it",
         Cause::HeaderUrlEncoded => "after percent-decoding",
-        _ => "as one of several in one value",
+        _ => "as one of several values",
     }
 }
 
@@ -80,7 +83,7 @@ pub(super) const fn fix(cause: Cause) -> &'static str {
         Cause::HeaderNoPadding => "keep the = at the end of the signature; it is part of the value",
         Cause::HeaderPrefix => "compare the signature alone; nothing stands before or around it in X-DocuSign-Signature-n",
         Cause::HeaderUrlEncoded => "take the header value as it is; do not pass it through URL decoding or encoding",
-        Cause::HeaderFolded => "read each X-DocuSign-Signature-n header by itself; a proxy or framework joined them",
+        Cause::HeaderFolded => "read each X-DocuSign-Signature-n header by itself; a proxy or framework joined or repeated them",
         _ => "compare the value of X-DocuSign-Signature-n; X-Authorization-Digest only names the algorithm",
     }
 }
@@ -88,8 +91,8 @@ pub(super) const fn fix(cause: Cause) -> &'static str {
 type Form = (Vec<Cause>, Vec<u8>);
 
 /// The value itself, and what is inside it when a wrapping is taken off, up to one of each kind.
-fn unwrapped(value: &[u8]) -> Vec<Form> {
-    let mut forms: Vec<Form> = vec![(Vec::new(), value.to_vec())];
+fn unwrapped(causes: Vec<Cause>, value: &[u8]) -> Vec<Form> {
+    let mut forms: Vec<Form> = vec![(causes, value.to_vec())];
     for unwrap in [url_decoded, unfolded, unprefixed] {
         let more: Vec<Form> = forms.iter().take(READINGS_MAX).flat_map(unwrap).collect();
         forms.extend(more);
@@ -99,7 +102,9 @@ fn unwrapped(value: &[u8]) -> Vec<Form> {
 
 fn with(form: &Form, cause: Cause, text: impl Into<Vec<u8>>) -> Form {
     let mut causes = form.0.clone();
-    causes.push(cause);
+    if !causes.contains(&cause) {
+        causes.push(cause);
+    }
     (causes, text.into())
 }
 
@@ -119,7 +124,7 @@ fn url_decoded(form: &Form) -> Vec<Form> {
 fn unfolded(form: &Form) -> Vec<Form> {
     let pieces: Vec<&[u8]> = form
         .1
-        .split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t' | b'\r' | b'\n'))
+        .split(|byte| matches!(byte, b',' | b';' | b' ' | b'\t' | b'\r' | b'\n' | b'[' | b']' | b'"'))
         .filter(|piece| piece.len() >= DIGEST_CHARS_MIN)
         .collect();
     if pieces.len() < 2 {
@@ -138,8 +143,12 @@ fn unprefixed(form: &Form) -> Vec<Form> {
     if bare.len() != form.1.len() {
         forms.push(with(form, Cause::HeaderPrefix, bare));
     }
+    // Python's way to write bytes, and the name of the algorithm with a blank behind it.
+    if let Some(inside) = bare.strip_prefix(b"b'") {
+        forms.push(with(form, Cause::HeaderPrefix, inside));
+    }
     let name = bare.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-' || **byte == b'_').count();
-    if name <= 32 && bare.get(name).is_some_and(|byte| matches!(byte, b'=' | b':' | b',')) {
+    if name <= 32 && bare.get(name).is_some_and(|byte| matches!(byte, b'=' | b':' | b',' | b' ')) {
         forms.push(with(form, Cause::HeaderPrefix, bare[name + 1..].trim_ascii()));
     }
     forms

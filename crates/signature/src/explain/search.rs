@@ -57,7 +57,14 @@ pub(super) fn search(candidate: &Candidate<'_>, readings: &[Reading]) -> Outcome
     let methods = usable_methods(readings).count();
     let mut digests = 0;
     let mut cut_short = false;
+    let mut malformed = None;
     for trial in &trials {
+        // A signature that is only written wrongly is no answer while another one may fit as it is.
+        if trial.cost > 0
+            && let Some(outcome) = malformed
+        {
+            return outcome;
+        }
         if digests == DIGESTS_MAX || bodies.work_left < candidate.body.len() {
             cut_short = true;
             break;
@@ -68,8 +75,14 @@ pub(super) fn search(candidate: &Candidate<'_>, readings: &[Reading]) -> Outcome
         bodies.work_left = bodies.work_left.saturating_sub(body.len());
         if let Some(reading) = reading_of(readings, &trial.method.digest(&key.bytes, &body)) {
             let steps = trial.steps.map(|step| step.map(|place| bodies.steps[place]));
-            return hit(candidate, reading, key, trial.method, &steps, &body);
+            match hit(candidate, reading, key, trial.method, &steps, &body) {
+                outcome @ Outcome::Proved(_) if trial.cost == 0 => malformed = malformed.or(Some(outcome)),
+                outcome => return outcome,
+            }
         }
+    }
+    if let Some(outcome) = malformed {
+        return outcome;
     }
     let body_forms = bodies.forms();
     let streamed_only = candidate.body.len() > WHOLE_BODY_BYTES_MAX;
