@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{refusal::Refusal, token::TokenRefused};
+use crate::{certificate::CertificateRefused, refusal::Refusal, token::TokenRefused};
 
 /// Seconds after which a sender may try again when a server behind us is down.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
@@ -48,7 +48,9 @@ pub(crate) const fn status_of(refusal: &Refusal) -> StatusCode {
         Refusal::Token(TokenRefused::Unavailable(_)) | Refusal::ReplayInProgress | Refusal::ReplayGuard(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Refusal::Token(TokenRefused::Scope { .. }) | Refusal::Account => StatusCode::FORBIDDEN,
+        Refusal::Certificate(CertificateRefused::Unreadable) => StatusCode::BAD_REQUEST,
+        // There is no challenge for a certificate: what is missing was to be shown in the handshake.
+        Refusal::Certificate(_) | Refusal::Token(TokenRefused::Scope { .. }) | Refusal::Account => StatusCode::FORBIDDEN,
         Refusal::Token(_) => StatusCode::UNAUTHORIZED,
         Refusal::SeveralCredentials | Refusal::BodyUnreadable => StatusCode::BAD_REQUEST,
         Refusal::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

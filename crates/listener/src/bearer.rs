@@ -3,22 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    certificate::PeerCertificate,
     clock::UnixSeconds,
     introspection::Introspector,
     jwt::JwtVerifier,
     token::{TokenClaims, TokenRefused, VerifyToken},
 };
-
-/// The certificate that the sender showed on this connection, in DER. The TLS server puts it into the extensions of the request; without
-/// it, tokens bound to a certificate are refused (RFC 8705 §3).
-#[derive(Clone, PartialEq, Eq)]
-pub struct PeerCertificate(pub bytes::Bytes);
-
-impl fmt::Debug for PeerCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PeerCertificate({} bytes)", self.0.len())
-    }
-}
 
 /// How bearer tokens are checked.
 #[derive(Clone)]

@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use crate::{
     algorithm::JwtAlgorithm,
     clock::UnixSeconds,
+    discovery::{Discovery, IssuerRefused, MetadataLocation},
     fetch::{Fetch, fetch_bounded},
     token::TokenRefused,
 };
@@ -41,12 +42,18 @@ const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// The keys of one authorization server.
 pub struct Jwks {
-    uri: Uri,
+    source: Source,
     fetch: Arc<dyn Fetch>,
     age_seconds: u64,
     current: RwLock<Option<Arc<KeySet>>>,
     /// When the last fetch began; held while one runs.
     last_fetch: Mutex<Option<UnixSeconds>>,
+}
+
+/// Where the keys are.
+enum Source {
+    At(Uri),
+    Discovered(Discovery),
 }
 
 struct KeySet {
@@ -58,7 +65,20 @@ impl Jwks {
     /// The set published at `uri`.
     #[must_use]
     pub fn new(uri: Uri, fetch: impl Fetch) -> Self {
-        Self { uri, fetch: Arc::new(fetch), age_seconds: JWKS_AGE_SECONDS, current: RwLock::new(None), last_fetch: Mutex::new(None) }
+        Self::from(Source::At(uri), fetch)
+    }
+
+    /// The set that the metadata of `issuer` name, found at `location` (RFC 8414). The issuer is written exactly as the server writes it,
+    /// and as [`TokenExpectations`](crate::TokenExpectations) expect it in tokens.
+    ///
+    /// # Errors
+    /// [`IssuerRefused`] when the issuer is not an https URL (or http at a loopback address).
+    pub fn discover(issuer: &str, location: MetadataLocation, fetch: impl Fetch) -> Result<Self, IssuerRefused> {
+        Ok(Self::from(Source::Discovered(Discovery::try_new(issuer, location)?), fetch))
+    }
+
+    fn from(source: Source, fetch: impl Fetch) -> Self {
+        Self { source, fetch: Arc::new(fetch), age_seconds: JWKS_AGE_SECONDS, current: RwLock::new(None), last_fetch: Mutex::new(None) }
     }
 
     /// Fetches the set anew after `seconds`; at least five minutes, at most a day.
@@ -98,7 +118,7 @@ impl Jwks {
             }
         };
         if let Some(failure) = &failure {
-            tracing::warn!(jwks = %self.uri, reason = %failure, "the keys of the authorization server could not be fetched");
+            tracing::warn!(jwks = %self.source.uri(), reason = %failure, "the keys of the authorization server could not be fetched");
         }
         set.filter(|set| set.is_younger_than(AGE_SECONDS_MAX, now))
             .ok_or_else(|| failure.unwrap_or_else(|| TokenRefused::Unavailable("its keys could not be fetched a moment ago".into())))
@@ -109,7 +129,21 @@ impl Jwks {
     }
 
     async fn fetch_set(&self, now: UnixSeconds) -> Result<KeySet, TokenRefused> {
-        let request = Request::builder().method(Method::GET).uri(&self.uri).header(header::ACCEPT, "application/json");
+        let set = match &self.source {
+            Source::At(uri) => self.fetch_from(uri, now).await,
+            Source::Discovered(discovery) => {
+                let uri = discovery.jwks_uri(&self.fetch, now).await?;
+                self.fetch_from(&uri, now).await
+            }
+        };
+        if let (Err(_), Source::Discovered(discovery)) = (&set, &self.source) {
+            discovery.forget();
+        }
+        set
+    }
+
+    async fn fetch_from(&self, uri: &Uri, now: UnixSeconds) -> Result<KeySet, TokenRefused> {
+        let request = Request::builder().method(Method::GET).uri(uri).header(header::ACCEPT, "application/json");
         let request = request.body(Bytes::new()).map_err(|error| TokenRefused::Unavailable(error.to_string()))?;
         let answer = fetch_bounded(&self.fetch, request, JWKS_BYTES_MAX).await?;
         if answer.status() != StatusCode::OK {
@@ -121,7 +155,16 @@ impl Jwks {
 
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Jwks({})", self.uri)
+        write!(f, "Jwks({})", self.source.uri())
+    }
+}
+
+impl Source {
+    fn uri(&self) -> &Uri {
+        match self {
+            Self::At(uri) => uri,
+            Self::Discovered(discovery) => discovery.metadata(),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     refusal::Refusal,
     replay::Handled,
     verdict::{Checked, Freshness, Verdict},
+    verified::VerifiedBody,
 };
 
 /// Any error of a body.
@@ -91,8 +92,7 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut head, body) = request.into_parts();
-    let (verdict, body) = judge(&listener, &head, body).await;
-    let mut verdict = verdict;
+    let (mut verdict, body) = judge(&listener, &mut head, body).await;
     let key = if verdict.is_accepted() { listener.begin(&body, &mut verdict).await } else { None };
     listener.observe(&head, &verdict);
     if let Some(refusal) = verdict.refusal() {
@@ -104,6 +104,7 @@ where
         return Ok(answer);
     }
     head.extensions.insert(verdict);
+    head.extensions.insert(VerifiedBody(body.clone()));
     let answer = inner.call(Request::from_parts(head, Full::new(body))).await;
     if let Some(key) = key {
         let taken = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
@@ -113,12 +114,20 @@ where
 }
 
 /// Runs the checks up to the first refusal. Who does not authenticate has his body left unread.
-async fn judge<B>(listener: &Listener, head: &Parts, body: B) -> (Verdict, Bytes)
+async fn judge<B>(listener: &Listener, head: &mut Parts, body: B) -> (Verdict, Bytes)
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let mut verdict = Verdict { authorization: listener.check_authorization(head).await, ..Verdict::default() };
+    let shown = listener.certificate(head);
+    let mut verdict = Verdict { certificate: listener.check_certificate(&shown), ..Verdict::default() };
+    if verdict.certificate.refusal().is_some() {
+        verdict.authorization = Checked::NotReached;
+        verdict.body = Checked::NotReached;
+        return (verdict, Bytes::new());
+    }
+    verdict.authorization = listener.check_authorization(head, &shown).await;
+    listener.settle_certificate(head, shown);
     if verdict.authorization.refusal().is_some() {
         verdict.body = Checked::NotReached;
         return (verdict, Bytes::new());

@@ -1,223 +1,99 @@
-//! A listener: which checks a message must pass, and the one place where they are put in order.
+//! A listener: the checks a message must pass, and the one place where they are put in order.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use countersign_signature::{HmacKey, standard_webhooks::StandardKey};
-use http::{HeaderMap, request::Parts};
+use http::{Extensions, HeaderMap, request::Parts};
 use subtle::Choice;
 
 use crate::{
     answer::{Challenges, answer, status_of},
     basic::BasicCheck,
-    bearer::{BearerCheck, PeerCertificate},
+    bearer::BearerCheck,
+    certificate::{AcceptedCertificate, CertificateRefused, CertificateSource, ClientCertificateCheck, PeerCertificate},
     clock::Clock,
     credential::{BasicPair, Credential, has_token_in_form},
     hmac::{HmacCheck, StandardCheck},
+    proxy::TrustedProxies,
     refusal::Refusal,
     replay::{ReplayGuard, ReplayKey, Seen},
     verdict::{Authorized, Checked, Freshness, Verdict},
 };
 
-/// The longest body taken unless configured otherwise, in bytes: Connect sends 25 MB and more when documents are included.
-pub const BODY_BYTES_MAX: usize = 32 << 20;
-/// A body must arrive within this time unless configured otherwise: Connect itself waits 100 s for the answer.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The header with the account (Connect: `X-DocuSign-AccountId`).
 const ACCOUNT_HEADER: &str = "x-docusign-accountid";
 
-/// A listener cannot be made of what was configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ListenerRefused {
-    /// Nothing would be checked.
-    #[error("no check is configured: add an hmac key, Basic credentials or a token check")]
-    NoCheck,
-    /// Checking against an empty list of keys accepts nothing; checking nothing by mistake would accept everything.
-    #[error("the list of hmac keys is empty")]
-    NoKeys,
-    /// The list of accounts is empty.
-    #[error("the list of account ids is empty")]
-    NoAccounts,
-    /// The realm cannot stand in a header.
-    #[error("the realm has characters other than visible ASCII without quotes and backslashes")]
-    Realm,
-}
-
-/// Puts a [`Listener`] together.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct ListenerBuilder {
-    hmac: Option<HmacCheck>,
-    standard: Option<StandardCheck>,
-    basic: Vec<BasicCheck>,
-    bearer: Option<BearerCheck>,
-    accounts: Option<Vec<String>>,
-    replay: Option<Guard>,
-    body_bytes_max: Option<usize>,
-    body_timeout: Option<Duration>,
-    realm: Option<String>,
-    observer: Option<Observer>,
-    clock: Clock,
-}
-
-impl ListenerBuilder {
-    /// Demands a Connect signature by one of `keys` over the raw body.
-    pub fn hmac(mut self, keys: impl IntoIterator<Item = HmacKey>) -> Self {
-        self.hmac = Some(HmacCheck(keys.into_iter().collect()));
-        self
-    }
-
-    /// Demands a Standard Webhooks signature by one of `keys`, not older than five minutes.
-    pub fn standard_webhooks(mut self, keys: impl IntoIterator<Item = StandardKey>) -> Self {
-        self.standard = Some(StandardCheck(keys.into_iter().collect()));
-        self
-    }
-
-    /// Accepts this user name and password; may be called for several. With [`bearer`](Self::bearer) too, either is enough: a request has
-    /// one `Authorization` header.
-    pub fn basic(mut self, check: BasicCheck) -> Self {
-        self.basic.push(check);
-        self
-    }
-
-    /// Accepts bearer tokens that pass this check.
-    pub fn bearer(mut self, check: impl Into<BearerCheck>) -> Self {
-        self.bearer = Some(check.into());
-        self
-    }
-
-    /// Demands that `X-DocuSign-AccountId` names one of these accounts, compared without case. The header is not signed: it sorts out
-    /// mistakes, not forgers.
-    pub fn account_ids(mut self, ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.accounts = Some(ids.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Hands each message to the application once.
-    pub fn replay_guard(mut self, guard: impl ReplayGuard) -> Self {
-        self.replay = Some(Guard(Arc::new(guard)));
-        self
-    }
-
-    /// Takes bodies of at most `bytes`; [`BODY_BYTES_MAX`] unless set.
-    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
-        self.body_bytes_max = Some(bytes);
-        self
-    }
-
-    /// Waits for a body no longer than this; [`BODY_TIMEOUT`] unless set.
-    pub fn body_timeout(mut self, timeout: Duration) -> Self {
-        self.body_timeout = Some(timeout);
-        self
-    }
-
-    /// The realm named in challenges; `webhooks` unless set.
-    pub fn realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = Some(realm.into());
-        self
-    }
-
-    /// Calls `observer` with every verdict of the layer, accepted and refused: for a log or a live list.
-    pub fn observer(mut self, observer: impl Fn(&Parts, &Verdict) + Send + Sync + 'static) -> Self {
-        self.observer = Some(Observer(Arc::new(observer)));
-        self
-    }
-
-    /// Reads the time here in place of the machine's clock.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// The listener.
-    ///
-    /// # Errors
-    /// [`ListenerRefused`] when nothing would be checked, or a check is configured with nothing to check against.
-    pub fn build(self) -> Result<Listener, ListenerRefused> {
-        let Self { hmac, standard, basic, bearer, accounts, replay, observer, clock, .. } = self;
-        if hmac.is_none() && standard.is_none() && basic.is_empty() && bearer.is_none() {
-            return Err(ListenerRefused::NoCheck);
-        }
-        if hmac.as_ref().is_some_and(|check| check.0.is_empty()) || standard.as_ref().is_some_and(|check| check.0.is_empty()) {
-            return Err(ListenerRefused::NoKeys);
-        }
-        if accounts.as_ref().is_some_and(Vec::is_empty) {
-            return Err(ListenerRefused::NoAccounts);
-        }
-        let realm = self.realm.as_deref().unwrap_or("webhooks");
-        let challenges = Challenges::new(realm, !basic.is_empty(), bearer.is_some()).ok_or(ListenerRefused::Realm)?;
-        let body_bytes_max = self.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
-        let body_timeout = self.body_timeout.unwrap_or(BODY_TIMEOUT);
-        Ok(Listener(Arc::new(Configured {
-            hmac,
-            standard,
-            basic,
-            bearer,
-            accounts,
-            replay: replay.map(|guard| guard.0),
-            observer: observer.map(|observer| observer.0),
-            clock,
-            challenges,
-            body_bytes_max,
-            body_timeout,
-        })))
-    }
-}
-
-struct Guard(Arc<dyn ReplayGuard>);
-
-impl fmt::Debug for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ReplayGuard(..)")
-    }
-}
-
-type Observe = dyn Fn(&Parts, &Verdict) + Send + Sync;
-
-struct Observer(Arc<Observe>);
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer(..)")
-    }
-}
+pub(crate) type Observe = dyn Fn(&Parts, &Verdict) + Send + Sync;
+pub(crate) type FindPeer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
 /// The checks a message must pass. Cheap to clone.
 #[derive(Clone)]
-pub struct Listener(Arc<Configured>);
+pub struct Listener(pub(crate) Arc<Configured>);
 
-struct Configured {
-    hmac: Option<HmacCheck>,
-    standard: Option<StandardCheck>,
-    basic: Vec<BasicCheck>,
-    bearer: Option<BearerCheck>,
-    accounts: Option<Vec<String>>,
-    replay: Option<Arc<dyn ReplayGuard>>,
-    observer: Option<Arc<Observe>>,
-    clock: Clock,
-    challenges: Challenges,
-    body_bytes_max: usize,
-    body_timeout: Duration,
+/// What a listener checks, and with what; put together by its builder.
+pub(crate) struct Configured {
+    pub(crate) certificate: Option<ClientCertificateCheck>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) find_peer: Arc<FindPeer>,
+    pub(crate) hmac: Option<HmacCheck>,
+    pub(crate) standard: Option<StandardCheck>,
+    pub(crate) basic: Vec<BasicCheck>,
+    pub(crate) bearer: Option<BearerCheck>,
+    pub(crate) accounts: Option<Vec<String>>,
+    pub(crate) replay: Option<Arc<dyn ReplayGuard>>,
+    pub(crate) observer: Option<Arc<Observe>>,
+    pub(crate) clock: Clock,
+    pub(crate) challenges: Challenges,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) body_timeout: Duration,
 }
 
-impl Listener {
-    /// Starts with no checks; at least one must be added.
-    pub fn builder() -> ListenerBuilder {
-        ListenerBuilder::default()
-    }
+/// The certificate of the sender, as far as it is known; or why it cannot be.
+type Shown = Result<Option<(PeerCertificate, CertificateSource)>, CertificateRefused>;
 
+impl Listener {
     /// Runs every check but the replay guard over a message that is at hand whole, the later ones even when an earlier one refuses: for
     /// showing what is wrong with a message. The layer stops at the first refusal.
     pub async fn examine(&self, head: &Parts, body: &Bytes) -> Verdict {
-        let mut verdict = Verdict { authorization: self.check_authorization(head).await, ..Verdict::default() };
+        let shown = self.certificate(head);
+        let authorization = self.check_authorization(head, &shown).await;
+        let mut verdict = Verdict { certificate: self.check_certificate(&shown), authorization, ..Verdict::default() };
         verdict.body = self.check_length(body.len());
         self.check_body(head, body, &mut verdict);
         verdict
     }
 
-    /// Checks what stands in the head of the request: Basic or bearer.
-    pub(crate) async fn check_authorization(&self, head: &Parts) -> Checked<Authorized> {
+    /// The sender's certificate: the one that a trusted proxy names, or else the one of this connection. Behind such a proxy the
+    /// connection's own certificate is the proxy's and says nothing about the sender.
+    pub(crate) fn certificate(&self, head: &Parts) -> Shown {
+        let Some((peer, named)) = self.0.proxies.certificate(&head.headers, (self.0.find_peer)(&head.extensions)) else {
+            let own = head.extensions.get::<PeerCertificate>().cloned();
+            return Ok(own.map(|certificate| (certificate, CertificateSource::Connection)));
+        };
+        Ok(named?.map(|certificate| (certificate, CertificateSource::Proxy(peer))))
+    }
+
+    /// Checks whose certificate it is. A proxy's header that cannot be read refuses the message even when no certificate is asked for.
+    pub(crate) fn check_certificate(&self, shown: &Shown) -> Checked<AcceptedCertificate> {
+        match (shown, &self.0.certificate) {
+            (Err(refused), _) => Checked::Refused((*refused).into()),
+            (Ok(shown), Some(check)) => Checked::from_result(check.check(shown.as_ref())),
+            (Ok(_), None) => Checked::NotAsked,
+        }
+    }
+
+    /// Leaves in the request what is known of the sender's certificate, and takes out what a stranger claims of it.
+    pub(crate) fn settle_certificate(&self, head: &mut Parts, shown: Shown) {
+        let peer = (self.0.find_peer)(&head.extensions);
+        self.0.proxies.strip(&mut head.headers, peer);
+        head.extensions.remove::<PeerCertificate>();
+        if let Ok(Some((certificate, _))) = shown {
+            head.extensions.insert(certificate);
+        }
+    }
+
+    /// Checks the `Authorization` header: Basic or bearer.
+    pub(crate) async fn check_authorization(&self, head: &Parts, shown: &Shown) -> Checked<Authorized> {
         if self.0.basic.is_empty() && self.0.bearer.is_none() {
             return Checked::NotAsked;
         }
@@ -225,7 +101,7 @@ impl Listener {
             Credential::Several => Err(Refusal::SeveralCredentials),
             Credential::Basic(pair) if !self.0.basic.is_empty() => self.check_basic(pair.as_ref()),
             Credential::Bearer(token) if self.0.bearer.is_some() => {
-                self.check_bearer(head, token.as_ref().map(|token| token.as_str())).await
+                self.check_bearer(shown, token.as_ref().map(|token| token.as_str())).await
             }
             Credential::None | Credential::Basic(_) | Credential::Bearer(_) => Err(Refusal::NoCredentials),
         })
@@ -238,11 +114,12 @@ impl Listener {
         Ok(Authorized::Basic { user: found.1.user().to_owned() })
     }
 
-    async fn check_bearer(&self, head: &Parts, token: Option<&str>) -> Result<Authorized, Refusal> {
+    async fn check_bearer(&self, shown: &Shown, token: Option<&str>) -> Result<Authorized, Refusal> {
         use crate::token::TokenRefused;
         let token = token.ok_or(TokenRefused::Malformed("not the characters or length of a token"))?;
         let bearer = self.0.bearer.as_ref().ok_or(Refusal::NoCredentials)?;
-        let claims = bearer.check(token, head.extensions.get::<PeerCertificate>(), self.0.clock.now()).await?;
+        let certificate = shown.as_ref().ok().and_then(Option::as_ref).map(|(certificate, _)| certificate);
+        let claims = bearer.check(token, certificate, self.0.clock.now()).await?;
         Ok(Authorized::Bearer(Box::new(claims)))
     }
 
@@ -318,6 +195,7 @@ impl Listener {
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener")
+            .field("certificate", &self.0.certificate.is_some())
             .field("hmac", &self.0.hmac.is_some())
             .field("standard_webhooks", &self.0.standard.is_some())
             .field("basic", &self.0.basic.len())

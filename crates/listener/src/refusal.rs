@@ -2,12 +2,15 @@
 
 use countersign_signature::{Mismatch, standard_webhooks::StandardMismatch};
 
-use crate::token::TokenRefused;
+use crate::{certificate::CertificateRefused, token::TokenRefused};
 
 /// The reason of a refusal: for the log and for people who look at the listener, never for the sender (rule L-6750-4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
+    /// The client certificate is not accepted.
+    #[error(transparent)]
+    Certificate(#[from] CertificateRefused),
     /// The request shows no credentials of a kind that is accepted here.
     #[error("no credentials of an accepted kind")]
     NoCredentials,

@@ -1,21 +1,23 @@
 //! Telling a message that was handled before from a new one.
 //!
 //! Connect's signature covers the body and nothing else, so an old message verifies for ever, and an honest sender repeats a message whose
-//! answer got lost. Both are recognised by what the message says, signed, and what stays the same over its attempts: account,
-//! configuration, event, envelope, recipient and the moment the message was generated. `retryCount` is left out, since it changes. A
-//! delivery id counts only when a verified Standard Webhooks signature covers it.
+//! answer got lost. Both are recognised by what the message says, signed, and what stays the same over its attempts: configuration, event,
+//! the moment the message was generated, and what `data` names: account, envelope, recipient. `retryCount` is left out, since it changes.
+//! A delivery id counts only when a verified Standard Webhooks signature covers it.
 //!
 //! A message is remembered as handled when the application answered it with 2xx, and forgotten when it did not, so that the sender's next
 //! attempt goes through.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     fmt,
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use lru::LruCache;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use crate::{clock::UnixSeconds, fetch::BoxFuture};
@@ -44,33 +46,34 @@ impl ReplayKey {
         Self::over([b"delivery", id.as_bytes()])
     }
 
-    /// Of a verified body. A Connect message is recognised by its identity, anything else by all of its bytes.
+    /// Of a verified body. One event is recognised by its identity. Everything else is recognised by all of its bytes: the XML and the
+    /// aggregate message are the same on every attempt, `TimeGenerated` and the dates of the envelope among them.
     #[must_use]
     pub fn of_body(body: &[u8]) -> Self {
-        let message: Option<Value> = serde_json::from_slice(body).ok();
-        message.as_ref().and_then(Self::of_message).unwrap_or_else(|| Self::over([b"body", body]))
+        Self::of_message(body).unwrap_or_else(|| Self::over([b"body", body]))
     }
 
-    fn of_message(message: &Value) -> Option<Self> {
-        let data = message.get("data")?;
-        let generated = message.get("generatedDateTime")?.as_str()?;
-        let event = message.get("event")?.as_str()?;
-        let configuration = message.get("configurationId").map(Value::to_string).unwrap_or_default();
-        let part = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
-        let is_envelope = data.get("envelopeId").is_some();
-        // Other events say in their data what they are about.
-        let whole = if is_envelope { String::new() } else { data.to_string() };
-        let (account, envelope, recipient) = (part("accountId"), part("envelopeId"), part("recipientId"));
-        Some(Self::over([
-            b"message",
-            event.as_bytes(),
-            generated.as_bytes(),
-            configuration.as_bytes(),
-            account.as_bytes(),
-            envelope.as_bytes(),
-            recipient.as_bytes(),
-            whole.as_bytes(),
-        ]))
+    /// `data` goes in member by member, but for the state of the envelope: that may be written anew for a later attempt, and what else is
+    /// there says what the event is about.
+    fn of_message(body: &[u8]) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Identity<'b> {
+            #[serde(borrow)]
+            event: Cow<'b, str>,
+            #[serde(borrow)]
+            generated_date_time: Cow<'b, str>,
+            #[serde(borrow)]
+            configuration_id: Option<&'b RawValue>,
+            #[serde(borrow)]
+            data: BTreeMap<Cow<'b, str>, &'b RawValue>,
+        }
+        let Identity { event, generated_date_time, configuration_id, mut data } = serde_json::from_slice(body).ok()?;
+        data.remove("envelopeSummary");
+        let about: Vec<String> = data.iter().map(|(name, value)| format!("{}:{name}{}:{value}", name.len(), value.get().len())).collect();
+        let configuration = configuration_id.map(RawValue::get).unwrap_or_default();
+        let parts = [event.as_ref(), generated_date_time.as_ref(), configuration, &about.concat()];
+        Some(Self::over([b"message", parts[0].as_bytes(), parts[1].as_bytes(), parts[2].as_bytes(), parts[3].as_bytes()]))
     }
 
     /// Each part behind its length, so that parts cannot run into one another.

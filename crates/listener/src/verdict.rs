@@ -2,7 +2,7 @@
 
 use countersign_signature::{Match, standard_webhooks::StandardMatch};
 
-use crate::{refusal::Refusal, token::TokenClaims};
+use crate::{certificate::AcceptedCertificate, refusal::Refusal, token::TokenClaims};
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,6 +59,8 @@ pub enum Authorized {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Verdict {
+    /// The client certificate.
+    pub certificate: Checked<AcceptedCertificate>,
     /// Basic or bearer.
     pub authorization: Checked<Authorized>,
     /// The body arrived whole and within the limit: its length in bytes.
@@ -86,11 +88,10 @@ impl Verdict {
     /// The first refusal in the order of the checks; `None` when the message is accepted.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
-        let Self { authorization, body, hmac, standard_webhooks, account, replay } = self;
-        [authorization.refusal(), body.refusal(), hmac.refusal(), standard_webhooks.refusal(), account.refusal(), replay.refusal()]
-            .into_iter()
-            .flatten()
-            .next()
+        let Self { certificate, authorization, body, hmac, standard_webhooks, account, replay } = self;
+        let head = [certificate.refusal(), authorization.refusal(), body.refusal()];
+        let rest = [hmac.refusal(), standard_webhooks.refusal(), account.refusal(), replay.refusal()];
+        head.into_iter().chain(rest).flatten().next()
     }
 
     /// Whether the message may go to the application.

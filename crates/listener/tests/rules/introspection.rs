@@ -166,3 +166,19 @@ async fn l_7662_7_a_refusal_of_our_own_credentials_is_said_so() {
         }
     }
 }
+
+#[tokio::test]
+async fn l_9701_1_an_answer_as_a_jwt_is_not_taken() {
+    let server = FakeServer::with_json(&active());
+    let introspector = introspector(&server);
+    verify(&introspector, TOKEN).await.expect("the answer as JSON is good");
+    assert_eq!(server.requests.lock().expect("no panic")[0].headers()["accept"], "application/json", "it is not asked for");
+    let key = crate::support::ServerKey::es256("k1");
+    let header = json!({"typ": "token-introspection+jwt", "alg": "ES256", "kid": "k1"}).to_string();
+    let jwt = key.sign(&header, &json!({"iss": ISSUER, "aud": AUDIENCE, "iat": NOW, "token_introspection": active()}).to_string());
+    for kind in ["application/token-introspection+jwt", "application/jwt", "application/json"] {
+        server.set(StatusCode::OK, kind, &jwt);
+        let refused = introspector.verify("another-token", None, NOW).await;
+        assert!(matches!(refused, Err(TokenRefused::Unavailable(_))), "{kind}: {refused:?}");
+    }
+}

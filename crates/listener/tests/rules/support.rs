@@ -1,5 +1,6 @@
 //! An authorization server of a few lines: keys that sign anything, and answers that a test sets.
 
+use std::collections::HashMap;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -26,31 +27,40 @@ pub(crate) struct ServerKey {
     algorithm: Algorithm,
     private: EncodingKey,
     public: Value,
+    /// The public half as `SubjectPublicKeyInfo`.
+    pub(crate) public_der: Vec<u8>,
+    pub(crate) public_pem: String,
 }
 
 impl ServerKey {
-    fn new(id: &str, algorithm: Algorithm, private: EncodingKey) -> Self {
+    fn new(id: &str, algorithm: Algorithm, private: EncodingKey, pair: &rcgen::KeyPair) -> Self {
         let public = Jwk::from_encoding_key(&private, algorithm).expect("it has a public half");
-        Self { id: id.into(), algorithm, private, public: serde_json::to_value(public).expect("it is JSON") }
+        Self::with_public(id, algorithm, private, serde_json::to_value(public).expect("it is JSON"), pair)
+    }
+
+    fn with_public(id: &str, algorithm: Algorithm, private: EncodingKey, public: Value, pair: &rcgen::KeyPair) -> Self {
+        use rcgen::PublicKeyData as _;
+        let (public_der, public_pem) = (pair.subject_public_key_info(), pair.public_key_pem());
+        Self { id: id.into(), algorithm, private, public, public_der, public_pem }
     }
 
     pub(crate) fn es256(id: &str) -> Self {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key can be made");
-        Self::new(id, Algorithm::ES256, EncodingKey::from_ec_der(pair.serialized_der()))
+        Self::new(id, Algorithm::ES256, EncodingKey::from_ec_der(pair.serialized_der()), &pair)
     }
 
     pub(crate) fn ed25519(id: &str) -> Self {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).expect("a key can be made");
         // The library does not read the public half out of this form of private key.
         let public = json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key_raw())});
-        Self { id: id.into(), algorithm: Algorithm::EdDSA, private: EncodingKey::from_ed_der(pair.serialized_der()), public }
+        Self::with_public(id, Algorithm::EdDSA, EncodingKey::from_ed_der(pair.serialized_der()), public, &pair)
     }
 
     pub(crate) fn rsa(id: &str, algorithm: Algorithm) -> Self {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key can be made");
         // By way of PEM: the DER constructor wants PKCS #1.
         let private = EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).expect("it is an RSA key");
-        Self::new(id, algorithm, private)
+        Self::new(id, algorithm, private, &pair)
     }
 
     /// The public half as published.
@@ -102,12 +112,13 @@ pub(crate) struct FakeServer {
     answer: Arc<Mutex<Result<Response<Bytes>, FetchFailed>>>,
     pub(crate) requests: Arc<Mutex<Vec<Request<Bytes>>>>,
     count: Arc<AtomicUsize>,
+    at: Arc<Mutex<HashMap<String, Response<Bytes>>>>,
 }
 
 impl FakeServer {
     pub(crate) fn with_json(body: &Value) -> Self {
-        let server =
-            Self { answer: Arc::new(Mutex::new(Err(FetchFailed("not set".into())))), requests: Arc::default(), count: Arc::default() };
+        let answer = Arc::new(Mutex::new(Err(FetchFailed("not set".into()))));
+        let server = Self { answer, requests: Arc::default(), count: Arc::default(), at: Arc::default() };
         server.set_json(body);
         server
     }
@@ -123,6 +134,12 @@ impl FakeServer {
     pub(crate) fn set(&self, status: StatusCode, kind: &str, body: &str) {
         let answer = Response::builder().status(status).header("content-type", kind).body(Bytes::from(body.to_owned()));
         *self.answer.lock().expect("no test panics with it") = Ok(answer.expect("a good answer"));
+    }
+
+    /// Answers at one address alone as set here, and elsewhere with what was set for all.
+    pub(crate) fn set_json_at(&self, uri: &str, body: &Value) {
+        let answer = Response::builder().header("content-type", "application/json").body(Bytes::from(body.to_string()));
+        self.at.lock().expect("no test panics with it").insert(uri.into(), answer.expect("a good answer"));
     }
 
     pub(crate) fn set_down(&self) {
@@ -145,8 +162,9 @@ impl FakeServer {
 impl Fetch for FakeServer {
     fn fetch(&self, request: Request<Bytes>, _answer_bytes_max: usize) -> BoxFuture<'static, Result<Response<Bytes>, FetchFailed>> {
         self.count.fetch_add(1, Ordering::SeqCst);
+        let at = self.at.lock().expect("no test panics with it").get(&request.uri().to_string()).cloned();
         self.requests.lock().expect("no test panics with it").push(request);
-        let answer = self.answer.lock().expect("no test panics with it").clone();
+        let answer = at.map_or_else(|| self.answer.lock().expect("no test panics with it").clone(), Ok);
         Box::pin(async move {
             // Lets those who came at the same time wait.
             tokio::task::yield_now().await;
