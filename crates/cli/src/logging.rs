@@ -30,7 +30,8 @@ pub(crate) fn start(filter: Option<&str>, format: Option<LogFormat>) -> anyhow::
         Some(format) => format == LogFormat::Json,
         None => !std::io::stderr().is_terminal(),
     };
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Complaining about a closed stderr on stderr would panic.
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let layer = if json { layer.json().flatten_event(true).boxed() } else { layer.with_target(false).compact().boxed() };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))

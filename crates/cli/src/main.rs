@@ -1,5 +1,8 @@
 //! The `countersign` binary: one verb, one file in `commands`.
 
+// Both panic when whoever reads has gone; `output` writes in their place.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod bench;
 mod caller;
 mod client;
@@ -72,7 +75,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("countersign: the runtime does not start: {error}");
+            output::note(&format!("countersign: the runtime does not start: {error}"));
             return ExitCode::FAILURE;
         }
     };

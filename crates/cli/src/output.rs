@@ -70,12 +70,24 @@ impl Paint {
 
 /// Writes text to standard output, whole.
 ///
-/// Not by `print!`, which panics when the reader has gone: here that is an error, and `main` takes it for the end.
+/// Not by `print!`, which panics when the reader has gone (and which the lints of this crate refuse): here that is an error,
+/// and `main` takes it for the end.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Writes bytes to standard output as they are, whole.
+pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
+    out.write_all(bytes)?;
     out.flush()?;
     Ok(())
+}
+
+/// Writes a line about work that goes on whether or not anybody reads: a server's address, a step of the demo.
+pub(crate) fn tell(text: &str) {
+    // A reader that went away ends what is said, not what is done.
+    let _ = line(text);
 }
 
 /// Writes a line to standard output.

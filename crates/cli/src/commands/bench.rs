@@ -4,7 +4,10 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use clap::{Args, Subcommand};
 
-use crate::bench::{backlog, bare, deliveries, isolation};
+use crate::{
+    bench::{backlog, bare, deliveries, isolation},
+    output::line,
+};
 
 /// Measure: a server as a child process, a sink, and the bare client beside them.
 #[derive(Debug, Args)]
@@ -54,68 +57,69 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
                 let plan = deliveries::Plan { events: events.max(100), bytes: given.bytes, in_flight: given.in_flight.max(1), fan_out };
                 let figures = deliveries::run(plan).await?;
                 if !given.json {
-                    show_deliveries(&figures);
+                    show_deliveries(&figures)?;
                 }
                 all.push(figures);
             }
             if given.json {
-                println!("{}", serde_json::to_string_pretty(&all)?);
+                line(&serde_json::to_string_pretty(&all)?)?;
             }
         }
         Profile::Isolation => {
             let figures = isolation::run(given.events.unwrap_or(2_000)).await?;
             if given.json {
-                println!("{}", serde_json::to_string_pretty(&figures)?);
+                line(&serde_json::to_string_pretty(&figures)?)?;
             } else {
-                println!("healthy listener alone           p99 {:>9.2} ms", figures.alone_p99_ms);
-                println!("healthy listener beside hanging  p99 {:>9.2} ms", figures.beside_hanging_p99_ms);
-                println!("ratio                                {:>9.2}", figures.ratio);
-                println!("sent to the hanging one {} and held by it {}", figures.sent_to_hanging, figures.held_by_hanging);
+                line(&format!("healthy listener alone           p99 {:>9.2} ms", figures.alone_p99_ms))?;
+                line(&format!("healthy listener beside hanging  p99 {:>9.2} ms", figures.beside_hanging_p99_ms))?;
+                line(&format!("ratio                                {:>9.2}", figures.ratio))?;
+                line(&format!("sent to the hanging one {} and held by it {}", figures.sent_to_hanging, figures.held_by_hanging))?;
             }
         }
         Profile::Backlog { rows } => {
             let figures = backlog::run(rows.max(1), given.bytes).await?;
             if given.json {
-                println!("{}", serde_json::to_string_pretty(&figures)?);
+                line(&serde_json::to_string_pretty(&figures)?)?;
             } else {
-                println!("deliveries waiting              {:>12}", figures.waiting);
-                println!("accepted, arrays of 1,000       {:>12.0} /s", figures.accepted_per_second);
-                println!("peak memory while taking in     {:>12.1} MB", mega(figures.peak_memory_bytes));
-                println!("peak memory after a restart     {:>12.1} MB", mega(figures.memory_after_restart_bytes));
-                println!("start                           {:>12.0} ms", figures.start_ms);
+                line(&format!("deliveries waiting              {:>12}", figures.waiting))?;
+                line(&format!("accepted, arrays of 1,000       {:>12.0} /s", figures.accepted_per_second))?;
+                line(&format!("peak memory while taking in     {:>12.1} MB", mega(figures.peak_memory_bytes)))?;
+                line(&format!("peak memory after a restart     {:>12.1} MB", mega(figures.memory_after_restart_bytes)))?;
+                line(&format!("start                           {:>12.0} ms", figures.start_ms))?;
             }
         }
         Profile::BareClient { sink } => {
             let (count, bytes, in_flight) = (given.events.unwrap_or(20_000), given.bytes, given.in_flight.max(1));
             let figures = tokio::task::spawn_blocking(move || bare::run(sink, count, bytes, in_flight)).await??;
-            println!("{}", serde_json::to_string(&figures)?);
+            line(&serde_json::to_string(&figures)?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_deliveries(figures: &deliveries::Figures) {
-    println!("fan-out {}, {} events", figures.fan_out, figures.events);
-    println!(
+fn show_deliveries(figures: &deliveries::Figures) -> anyhow::Result<()> {
+    line(&format!("fan-out {}, {} events", figures.fan_out, figures.events))?;
+    line(&format!(
         "  deliveries            {:>12.0} /s   {:>6.1} % of the bare client's POSTs",
         figures.deliveries_per_second,
         figures.rate_of_bare * 100.0
-    );
-    println!(
+    ))?;
+    line(&format!(
         "  processor time        {:>12.4} s per 1,000   {:>6.2} times the bare client's",
         figures.cpu_seconds_per_1000, figures.cpu_of_bare
-    );
-    println!("  accepted              {:>12.2} ms p50 {:>9.2} ms p99", figures.accepted_p50_ms, figures.accepted_p99_ms);
-    println!(
+    ))?;
+    line(&format!("  accepted              {:>12.2} ms p50 {:>9.2} ms p99", figures.accepted_p50_ms, figures.accepted_p99_ms))?;
+    line(&format!(
         "  accept to received    {:>12.2} ms p50 {:>9.2} ms p99",
         figures.accept_to_received_p50_ms, figures.accept_to_received_p99_ms
-    );
-    println!("  peak memory           {:>12.1} MB", mega(figures.peak_memory_bytes));
-    println!("  on disk               {:>12} bytes per event", figures.disk_bytes_per_event);
-    println!(
+    ))?;
+    line(&format!("  peak memory           {:>12.1} MB", mega(figures.peak_memory_bytes)))?;
+    line(&format!("  on disk               {:>12} bytes per event", figures.disk_bytes_per_event))?;
+    line(&format!(
         "  bare client           {:>12.0} POSTs/s   {:.4} s per 1,000",
         figures.bare.posts_per_second, figures.bare.cpu_seconds_per_1000
-    );
+    ))?;
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure to read")]

@@ -17,6 +17,6 @@ pub(crate) fn run<C: CommandFactory>(given: &Completions) -> anyhow::Result<Exit
     // Collected first: a closed pipe is an error of ours to report, not a panic of the generator's.
     let mut text = Vec::new();
     clap_complete::generate(given.shell, &mut C::command(), "countersign", &mut text);
-    std::io::Write::write_all(&mut std::io::stdout(), &text)?;
+    crate::output::bytes(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 mod shown;
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use http::{HeaderMap, Method};
@@ -104,7 +104,7 @@ pub(crate) async fn run(given: &Deliveries) -> anyhow::Result<ExitCode> {
             let attempt = find(&delivery, attempt)?["id"].as_str().unwrap_or_default().to_owned();
             let path = client.api(&format!("deliveries/{}/attempts/{}/body", segment(id), segment(&attempt))).await?;
             let answer = client.exchange(Method::GET, &path, None, HeaderMap::new()).await?;
-            std::io::stdout().lock().write_all(&answer.body)?;
+            output::bytes(&answer.body)?;
         }
         Some(Verb::Retry { id }) => changed(&act(&client, id, "retry").await?, json)?,
         Some(Verb::Cancel { id }) => changed(&act(&client, id, "cancel").await?, json)?,

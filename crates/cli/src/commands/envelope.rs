@@ -4,7 +4,7 @@ mod playing;
 mod sending;
 mod shown;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -207,7 +207,7 @@ async fn download(client: &Client, id: &str, document: &str, to: Option<&PathBuf
             std::fs::write(file, &answer.body).with_context(|| format!("writing {}", file.display()))?;
             output::note(&format!("{} bytes written to {}", answer.body.len(), file.display()));
         }
-        None => std::io::stdout().lock().write_all(&answer.body)?,
+        None => output::bytes(&answer.body)?,
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use countersign_core::Secret;
 
 use crate::{
     dev_tls::write_private,
-    logging,
+    logging, output,
     process::{Plan, Process},
     settings::{self, ServeSettings},
 };
@@ -44,6 +44,7 @@ pub(crate) async fn run(given: Serve) -> anyhow::Result<ExitCode> {
     };
     let process = Process::start(plan).await?;
     say(&process)?;
+    tracing::info!(url = %process.url(), "serving");
     stopped().await?;
     tracing::info!("stopping: no new requests, attempts in flight may end");
     process.shut_down().await;
@@ -57,24 +58,27 @@ fn dev_client() -> countersign_authority::Client {
     countersign_authority::Client::with_secret_basic(DEV_CLIENT, DEV_CLIENT_SECRET).resource_server()
 }
 
-/// Says where it is, and at the first start how to get in.
+/// Says where it is, and at the first start how to get in. It serves as well when nobody reads that.
 fn say(process: &Process) -> anyhow::Result<()> {
     let account = process.first.account.guid;
-    println!("countersign listens on {}", process.url());
+    output::tell(&format!("countersign listens on {}", process.url()));
     if let Some((address, ca)) = &process.dev_tls {
-        println!("https for development on https://{address} (CA: {})", ca.display());
+        output::tell(&format!("https for development on https://{address} (CA: {})", ca.display()));
     }
     if let Some(authority) = &process.authority {
-        println!("development authorization server at {} (client {DEV_CLIENT}, secret {DEV_CLIENT_SECRET})", authority.issuer());
+        output::tell(&format!(
+            "development authorization server at {} (client {DEV_CLIENT}, secret {DEV_CLIENT_SECRET})",
+            authority.issuer()
+        ));
     }
-    println!("account {account}");
+    output::tell(&format!("account {account}"));
     if let Some(token) = &process.first.new_token {
         if std::io::stdout().is_terminal() {
-            println!("API token {} (shown once)", token.expose_secret());
+            output::tell(&format!("API token {} (shown once)", token.expose_secret()));
         } else {
             let path = process.data_dir.join("first-token");
             write_private(&path, format!("{}\n", token.expose_secret()).as_bytes())?;
-            println!("API token written to {}", path.display());
+            output::tell(&format!("API token written to {}", path.display()));
         }
     }
     Ok(())

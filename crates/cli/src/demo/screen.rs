@@ -1,14 +1,12 @@
 //! What the demo shows: a line for each hop, with colours in a terminal and plain when piped.
 
-use std::{
-    io::{IsTerminal, Write},
-    time::Duration,
-};
+use std::{io::IsTerminal, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use countersign_listener::{Authorized, Checked, Verdict};
 
 use super::receiver::Arrived;
+use crate::output;
 
 /// Where lines go.
 pub(crate) struct Screen {
@@ -93,8 +91,7 @@ impl Screen {
     }
 
     fn line(&self, text: &str) {
-        // A reader that went away ends the demo's output, not the demo.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        output::tell(text);
     }
 }
 

@@ -6,6 +6,7 @@ mod data;
 mod help;
 mod messages;
 mod operating;
+mod pipes;
 mod program;
 mod server;
 mod signatures;

@@ -68,3 +68,10 @@ pub(crate) fn run_with(stdin: &[u8], arguments: &[&str]) -> Run {
 pub(crate) fn closed_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address")
 }
+
+/// A standard output whose reader has gone.
+pub(crate) fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}

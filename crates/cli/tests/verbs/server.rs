@@ -2,13 +2,13 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     sync::Arc,
 };
 
 use tempfile::TempDir;
 
-use crate::program::{Run, program};
+use crate::program::{Run, closed_pipe, program};
 
 /// The account of every test server.
 pub(crate) const ACCOUNT: &str = "93be49ab-afa0-4adf-933c-f752070d71ec";
@@ -37,8 +37,6 @@ impl Server {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.find_map(|line| line.unwrap().strip_prefix("countersign listens on ").map(str::to_owned)).expect("it says where");
-        // It goes on to write there, and must not find the pipe closed.
-        std::thread::spawn(move || lines.for_each(drop));
         Self { child, url, folder }
     }
 
@@ -49,9 +47,19 @@ impl Server {
 
     /// A verb, told of this server by the environment.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.verb(arguments).output().unwrap().into()
+    }
+
+    /// The same, with nobody who reads its standard output.
+    pub(crate) fn run_unread(&self, arguments: &[&str]) -> Run {
+        let mut verb = self.verb(arguments);
+        verb.stdout(closed_pipe()).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap().into()
+    }
+
+    fn verb(&self, arguments: &[&str]) -> Command {
         let mut command = program(arguments);
         command.current_dir(self.folder.path()).envs([("COUNTERSIGN_URL", self.url.as_str()), ("COUNTERSIGN_API_TOKEN", TOKEN)]);
-        command.output().unwrap().into()
+        command
     }
 
     /// A verb that must succeed, with its JSON.

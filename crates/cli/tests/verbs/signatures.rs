@@ -145,13 +145,3 @@ fn misuse_exits_with_2_and_one_line() {
     let twice = run_with(KEY.as_bytes(), &["verify", "--key", "-", "--signature", "x", "--body", "-"]);
     twice.refused(2, "standard input is already read by --key");
 }
-
-#[test]
-fn a_reader_that_leaves_is_no_failure() {
-    let mut child =
-        program(&["completions", "bash"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    assert_eq!(output.status.code(), Some(0));
-}
