@@ -25,6 +25,7 @@ pub mod login;
 pub mod metrics;
 pub mod openapi;
 pub mod origin;
+pub mod problems;
 pub mod restapi;
 pub mod router;
 pub mod rsa_key;

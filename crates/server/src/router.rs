@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 
-use crate::{App, api, failure, health, layers, login, openapi, restapi, ui};
+use crate::{App, api, failure, health, layers, login, openapi, problems, restapi, ui};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
@@ -23,7 +23,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .nest("/api/v1", api)
         .route("/api/openapi.json", get(openapi::openapi))
         .nest("/oauth", oauth);
-    let pages = ui::signing::routes().layer(panic()).layer(count("pages"));
+    let pages = ui::signing::routes().merge(problems::routes()).layer(panic()).layer(count("pages"));
     router = router.merge(pages);
     if !app.settings.operations_apart {
         router = router.merge(health::routes());

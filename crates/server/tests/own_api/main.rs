@@ -9,6 +9,7 @@ mod jobs;
 mod login;
 mod openapi;
 mod operations;
+mod problems;
 mod rights;
 mod tenants;
 mod upkeep;
