@@ -70,6 +70,20 @@ async fn a_person_opens_fills_in_and_finishes() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_is_named_for_people_and_no_slip_of_a_key_signs() {
+    let house = House::new().await;
+    let id = embedded(&house).await;
+    let page = house.open(&url(&house, &id).await).await.text();
+    assert!(page.contains("Signature") && !page.contains("signHere"), "{page}");
+    assert!(page.contains("name=\"tab.city\" value=\"\" maxlength=\"4000\" required"), "{page}");
+    let first_button = page.split("<button ").nth(1).unwrap();
+    assert!(first_button.starts_with("type=\"submit\" disabled hidden"), "Enter in a field presses the first button: {first_button}");
+    let (signing, declining) = page.rsplit_once("<form ").unwrap();
+    assert!(signing.contains("value=\"finish\"") && !signing.contains("name=\"reason\""), "{signing}");
+    assert!(declining.contains("name=\"reason\"") && !declining.contains("value=\"finish\""), "a reason is sent by no button but Decline");
+}
+
+#[tokio::test]
 async fn finish_later_decline_and_close_lead_back() {
     let house = House::new().await;
     let id = embedded(&house).await;
