@@ -272,6 +272,10 @@ fn server_settings(settings: &ServeSettings, dev: bool, public_url: &str, target
         event_bytes_max: settings.event_bytes_max.unwrap_or(default.event_bytes_max),
         envelope_bytes_max: settings.envelope_bytes_max.unwrap_or(default.envelope_bytes_max),
         retention: settings.retention.map_or(default.retention, |span| span.0),
+        bin_life: match settings.bin_retention {
+            Some(span) => Some(span.0).filter(|life| !life.is_zero()),
+            None => default.bin_life,
+        },
         disk_bytes_max: settings.disk_budget_mib.map(|mib| mib.saturating_mul(1 << 20)).or(default.disk_bytes_max),
         operations_apart: settings.admin_listen.is_some(),
         ..default

@@ -79,6 +79,8 @@ settings! {
         envelope_bytes_max: usize = "COUNTERSIGN_ENVELOPE_BYTES_MAX",
         /// How long finished deliveries, their events and attempts are kept (default 30d)
         retention: Span = "COUNTERSIGN_RETENTION",
+        /// How long a deleted envelope stays in the bin before it is removed for good; 0 keeps it (default 30d)
+        bin_retention: Span = "COUNTERSIGN_BIN_RETENTION",
         /// Disk space the store may take, in MiB; then intake answers 507 (default: no budget)
         disk_budget_mib: u64 = "COUNTERSIGN_DISK_BUDGET_MIB",
         /// How long attempts in flight may go on at shutdown (default 30s)

@@ -13,6 +13,7 @@ pub mod document;
 mod facts;
 mod json;
 mod object;
+pub mod placement;
 pub mod recipient;
 pub mod summary;
 pub mod tab;
@@ -43,7 +44,7 @@ impl Message<'_> {
         let (envelope, view) = (self.envelope()?, self.view());
         let mut contents = Vec::new();
         for document in document::shown(&envelope, &view).filter(|d| document::shows_bytes(d, &view)) {
-            contents.extend(document.content.filter(|content| !contents.contains(content)));
+            contents.extend(document.shown().filter(|content| !contents.contains(content)));
         }
         Ok(contents)
     }

@@ -1,8 +1,10 @@
-//! Documents as bytes: how many pages they have, all of them in one PDF, in one zip, and the certificate of completion.
+//! Documents as bytes: how many pages they have, what recipients wrote drawn on them, all of them in one PDF, in one zip, and the
+//! certificate of completion.
 //!
-//! Documents are kept and given out as they came. Countersign converts nothing: in the combined PDF a text file is set in a plain
-//! typeface, and any other file that is no readable PDF stands as one page that names it; its own bytes are in the zip and under its
-//! id. A damaged, encrypted or hostile PDF is such a file too, so that nothing that is uploaded can keep an envelope from completing.
+//! Documents are kept as they came; what recipients wrote is drawn on a copy of those that are PDFs. Countersign converts nothing: in
+//! the combined PDF a text file is set in a plain typeface, and any other file that is no readable PDF stands as one page that names it;
+//! its own bytes are in the zip and under its id. A damaged, encrypted or hostile PDF is such a file too, so that nothing that is
+//! uploaded can keep an envelope from completing.
 //!
 //! Everything here is work for the processor and blocks; callers run it aside ([`crate::envelopes`]).
 
@@ -12,12 +14,17 @@ use countersign_core::envelope::PageSize;
 mod archive;
 mod certificate;
 mod combined;
+mod drawn;
+mod marks;
 mod media;
+mod pen;
 mod sheet;
 
 pub use archive::archive;
 pub use certificate::certificate;
 pub use combined::{PagePlan, combined, plan};
+pub use drawn::{NotDrawn, drawn};
+pub use marks::{Drawing, Ink, Mark};
 pub use media::{content_type, extension_of, file_name};
 
 /// A document with its bytes.

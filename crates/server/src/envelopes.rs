@@ -35,11 +35,14 @@ mod rendering;
 pub mod ticket;
 
 pub use refusal::refused;
-pub use rendering::{archive, certificate, combined, content, file, keep_all, measured};
+pub use rendering::{archive, certificate, combined, content, file, file_as_it_came, keep_all, measured};
 
 /// How often an action is applied again before the caller is told to come back. Each time another change of the same envelope has
 /// won, so that somebody makes progress; more than this is a fight of scripts over one envelope.
 const APPLIES_MAX: usize = 32;
+
+/// Where a removed envelope is stored: in no folder that anybody can ask for.
+const REMOVED: &str = "removed";
 
 /// What became of an envelope.
 #[derive(Clone, Debug)]
@@ -65,7 +68,9 @@ pub enum Created {
 /// 404 `ENVELOPE_DOES_NOT_EXIST`; the store's own failures.
 pub async fn find(app: &App, account: AccountId, id: EnvelopeId) -> Result<(EnvelopeVersion, Envelope), Failure> {
     let stored = app.store.envelope(account, id).await?.ok_or_else(missing)?;
-    Ok((stored.version, read(&stored.row.body)?))
+    let envelope = read(&stored.row.body)?;
+    // Its row stays, so that its id is never used again; to everybody it is gone.
+    if envelope.dates.removed_at.is_some() { Err(missing()) } else { Ok((stored.version, envelope)) }
 }
 
 /// An envelope as stored.
@@ -155,7 +160,7 @@ async fn submit(
     let body = serde_json::to_vec(&envelope).map(Bytes::from).map_err(|e| StoreError::Backend(format!("serialising an envelope: {e}")))?;
     let now = app.now();
     let timers = envelope
-        .timers()
+        .timers(app.settings.bin_life)
         .into_iter()
         .map(|(kind, due_at)| NewTimer { id: app.timer_id(now), kind: kind.as_str().to_owned(), due_at })
         .collect();
@@ -226,7 +231,7 @@ fn row_of(account: AccountId, envelope: &Envelope, body: Bytes) -> EnvelopeRow {
         changed_at: envelope.dates.modified_at,
         expires_at: envelope.expires_at(),
         subject: envelope.subject.clone(),
-        folder: folder_word(envelope.folder()).to_owned(),
+        folder: if envelope.dates.removed_at.is_some() { REMOVED } else { folder_word(envelope.folder()) }.to_owned(),
         transaction_id: envelope.extra.get("transactionId").and_then(|id| id.as_str()).map(str::to_owned),
         search_text: search_text(envelope),
         custom_fields: envelope.custom_fields.iter().map(|field| format!("{}\n", custom_field_line(&field.name, &field.value))).collect(),

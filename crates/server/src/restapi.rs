@@ -3,21 +3,21 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::OriginalUri};
+use axum::{Router, extract::OriginalUri, middleware};
 
 use crate::{App, failure::Failure};
 
 pub mod connect;
 mod envelopes;
+mod query;
 mod scope;
 mod templates;
 pub mod wire;
 
 /// The routes below `/restapi`.
 pub fn routes(_app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new()
-        .nest("/v2.1/accounts/{account_id}", connect::routes().merge(envelopes::routes()).merge(templates::routes()))
-        .fallback(nothing_here)
+    let documents = envelopes::routes().merge(templates::routes()).route_layer(middleware::from_fn(query::check));
+    Router::new().nest("/v2.1/accounts/{account_id}", connect::routes().merge(documents)).fallback(nothing_here)
 }
 
 async fn nothing_here(OriginalUri(uri): OriginalUri) -> Failure {

@@ -23,8 +23,8 @@ pub struct Settings {
     pub idempotency_life: Duration,
     /// How long events, deliveries and attempts are kept once finished.
     pub retention: Duration,
-    /// How long a queued purge waits before documents go (Connect: 14 days).
-    pub purge_wait: Duration,
+    /// How long an envelope stays in the bin before it is removed for good; `None` keeps it.
+    pub bin_life: Option<Duration>,
     /// How long an access token from `/oauth/token` lives.
     pub access_token_life: Duration,
     /// How many bytes the store may use; `None` is no limit. From nine tenths of it on, the oldest finished deliveries go before their
@@ -46,7 +46,7 @@ impl Default for Settings {
             envelope_bytes_max: 50 << 20,
             idempotency_life: DAY,
             retention: 30 * DAY,
-            purge_wait: 14 * DAY,
+            bin_life: Some(30 * DAY),
             access_token_life: Duration::from_secs(8 * 3600),
             disk_bytes_max: None,
             operations_apart: false,

@@ -1,4 +1,4 @@
-//! What time does to envelopes: expiry, its warning, reminders, purging, the end of a lock.
+//! What time does to envelopes: expiry, its warning, reminders, purging, removal from the bin, the end of a lock.
 //!
 //! Timers are leased like deliveries, so that any node may do one and only one does. What goes off is put to the envelope as an
 //! action; the envelope says whether it is due, so that a timer which fires late, twice or in vain changes nothing.
@@ -6,7 +6,8 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use countersign_core::{
-    envelope::{Action, Actor, Command, Purge, Source, TimerKind},
+    Timestamp,
+    envelope::{Action, Actor, Command, Envelope, EnvelopeStatus, Purge, Source, TimerKind},
     id::Incarnation,
 };
 use countersign_store::{StoreError, timer::Timer};
@@ -91,8 +92,15 @@ async fn go_off(app: &Arc<App>, timer: &Timer) -> Result<(), Failure> {
     let account = app.configs.account(timer.account).await?;
     let account = account.ok_or_else(|| Failure::not_found("ACCOUNT_NOT_FOUND", "the account does not exist"))?;
     let action: Action = kind.action();
-    if kind == TimerKind::Purge {
-        purge_snapshots(app, timer).await?;
+    match kind {
+        TimerKind::Purge => {
+            purge_snapshots(app, timer, |envelope, now| {
+                matches!(envelope.purge, Purge::Queued { .. }) && envelope.purge.due_at().is_some_and(|due_at| due_at <= now)
+            })
+            .await?
+        }
+        TimerKind::Remove => purge_snapshots(app, timer, |envelope, _| envelope.status == EnvelopeStatus::Deleted).await?,
+        TimerKind::Expire | TimerKind::ExpireWarning | TimerKind::Remind | TimerKind::LockEnd => {}
     }
     let by = Actor { source: Source::System, ..Actor::default() };
     envelopes::change(app, &account, timer.envelope, |_| Ok(vec![Command::from(action.clone()).by(by.clone())])).await?;
@@ -101,9 +109,9 @@ async fn go_off(app: &Arc<App>, timer: &Timer) -> Result<(), Failure> {
 
 /// The snapshots of the envelope's events hold what is to be purged; they go first, so that a crash between leaves the timer and not
 /// the data.
-async fn purge_snapshots(app: &App, timer: &Timer) -> Result<(), Failure> {
+async fn purge_snapshots(app: &App, timer: &Timer, is_due: impl Fn(&Envelope, Timestamp) -> bool + Send) -> Result<(), Failure> {
     let (_, envelope) = envelopes::find(app, timer.account, timer.envelope).await?;
-    if matches!(envelope.purge, Purge::Queued { .. }) && envelope.purge.due_at().is_some_and(|due_at| due_at <= app.now()) {
+    if is_due(&envelope, app.now()) {
         app.store.purge_snapshots(timer.account, timer.envelope).await?;
     }
     Ok(())

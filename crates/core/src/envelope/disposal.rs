@@ -1,7 +1,9 @@
 //! The ways an envelope ends other than by being completed or declined: voided, expired, deleted, purged.
 
 use super::{
+    audit::AuditTrail,
     change::Change,
+    document::Renderings,
     purge::{Purge, PurgeScope},
     recipient::Person,
     refusal::{Refused, Verb},
@@ -89,14 +91,33 @@ pub(super) fn delete(change: &mut Change) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Removes an envelope from the bin for good. The envelope itself goes after this; the event is the last of it.
+/// Removes an envelope from the bin for good. Nothing of what was in it stays; the event, which names it and no more, is the last
+/// that is heard of it (Connect: `envelope-removed`).
 pub(super) fn remove(change: &mut Change) -> Result<(), Refused> {
-    let status = change.envelope.status;
-    if status != EnvelopeStatus::Deleted {
+    let Envelope { status, ref dates, .. } = change.envelope;
+    if status != EnvelopeStatus::Deleted || dates.removed_at.is_some() {
         return Err(Refused::WrongStatus { verb: Verb::Remove, status });
     }
+    forget_everything(&mut change.envelope);
+    change.envelope.dates.removed_at = Some(change.now);
     change.emit(EventName::ENVELOPE_REMOVED);
     Ok(())
+}
+
+fn forget_everything(envelope: &mut Envelope) {
+    envelope.subject.clear();
+    envelope.blurb.clear();
+    envelope.recipients.clear();
+    envelope.documents.clear();
+    envelope.renderings = Renderings::default();
+    envelope.attachments.clear();
+    envelope.custom_fields.clear();
+    envelope.email_settings = None;
+    envelope.void_reason = None;
+    envelope.purge = Purge::default();
+    envelope.templates.clear();
+    envelope.audit = AuditTrail::default();
+    envelope.extra.clear();
 }
 
 /// Puts a completed envelope into the purge queue, or asks for more than was asked before.
@@ -151,6 +172,7 @@ fn forget_documents(envelope: &mut Envelope) {
     let renderings = &mut envelope.renderings;
     for document in envelope.documents.iter_mut().chain(&mut renderings.certificate) {
         document.content = None;
+        document.drawn = None;
     }
     renderings.combined = None;
     renderings.archive = None;
@@ -186,5 +208,5 @@ fn forget_people(envelope: &mut Envelope) {
         recipient.autoresponded_reason = None;
         recipient.extra.clear();
     }
-    envelope.audit = super::audit::AuditTrail::default();
+    envelope.audit = AuditTrail::default();
 }

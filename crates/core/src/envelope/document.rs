@@ -121,9 +121,12 @@ pub struct Document {
     pub extension: String,
     /// Its place among the documents, from 1.
     pub order: u32,
-    /// Its bytes as PDF; `None` once purged.
+    /// Its bytes as they came; `None` once purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// The same with what recipients wrote on it, made at completion; `None` when nothing could be drawn, and once purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Content>,
     /// Its number of pages.
     pub pages: u32,
     /// The size of its first page.
@@ -151,12 +154,19 @@ impl Document {
             extension: "pdf".into(),
             order,
             content: Some(content),
+            drawn: None,
             pages,
             page_size: PageSize::default(),
             fields: Vec::new(),
             prefill_tabs: Vec::new(),
             extra: Map::new(),
         }
+    }
+
+    /// The bytes that are shown and sent: with what recipients wrote on it, if that was drawn.
+    #[must_use]
+    pub fn shown(&self) -> Option<Content> {
+        self.drawn.or(self.content)
     }
 
     /// The id of one page, `sequence` from 1: the document's own with the number mixed in, so that it needs no storing.

@@ -1,6 +1,8 @@
 //! What time alone will do to an envelope, and when.
 
-use super::{action::Action, notification::DAY, recipient::RecipientStatus, state::Envelope};
+use std::time::Duration;
+
+use super::{action::Action, notification::DAY, recipient::RecipientStatus, state::Envelope, status::EnvelopeStatus};
 use crate::time::Timestamp;
 
 /// Something that time does to an envelope.
@@ -15,13 +17,15 @@ pub enum TimerKind {
     Remind,
     /// Its documents have waited long enough in the purge queue.
     Purge,
+    /// It has lain in the bin long enough.
+    Remove,
     /// The time of its lock is over.
     LockEnd,
 }
 
 impl TimerKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Expire, Self::ExpireWarning, Self::Remind, Self::Purge, Self::LockEnd];
+    pub const ALL: [Self; 6] = [Self::Expire, Self::ExpireWarning, Self::Remind, Self::Purge, Self::Remove, Self::LockEnd];
 
     /// The kind of a stored word; `None` when a newer version wrote it.
     #[must_use]
@@ -37,6 +41,7 @@ impl TimerKind {
             Self::ExpireWarning => "expire_warning",
             Self::Remind => "remind",
             Self::Purge => "purge",
+            Self::Remove => "remove",
             Self::LockEnd => "lock_end",
         }
     }
@@ -49,6 +54,7 @@ impl TimerKind {
             Self::ExpireWarning => Action::WarnOfExpiry,
             Self::Remind => Action::Remind,
             Self::Purge => Action::Purge,
+            Self::Remove => Action::Remove,
             Self::LockEnd => Action::EndLock,
         }
     }
@@ -57,17 +63,26 @@ impl TimerKind {
 impl Envelope {
     /// The timers that this envelope wants as it now stands, each kind at most once. They replace whatever it wanted
     /// before; one that goes off late or twice is refused by the state it finds ([`super::Refused::NotDue`]).
+    ///
+    /// `bin_life` is how long the operator keeps what is in the bin; `None` keeps it.
     #[must_use]
-    pub fn timers(&self) -> Vec<(TimerKind, Timestamp)> {
+    pub fn timers(&self, bin_life: Option<Duration>) -> Vec<(TimerKind, Timestamp)> {
         let in_process = self.status.is_in_process();
         let wanted = [
             (TimerKind::Expire, self.expires_at().filter(|_| in_process)),
             (TimerKind::ExpireWarning, self.warns_at().filter(|_| in_process)),
             (TimerKind::Remind, self.reminds_at().filter(|_| in_process)),
             (TimerKind::Purge, self.purge.due_at()),
+            (TimerKind::Remove, self.removes_at(bin_life)),
             (TimerKind::LockEnd, self.lock.as_ref().map(|lock| lock.until)),
         ];
         wanted.into_iter().filter_map(|(kind, at)| at.map(|at| (kind, at))).collect()
+    }
+
+    /// When it leaves the bin for good; `None` when it is not in there.
+    fn removes_at(&self, bin_life: Option<Duration>) -> Option<Timestamp> {
+        let in_bin = self.status == EnvelopeStatus::Deleted && self.dates.removed_at.is_none();
+        self.dates.deleted_at.filter(|_| in_bin).zip(bin_life).map(|(deleted_at, life)| deleted_at + life)
     }
 
     /// When recipients are to be warned of expiry; `None` when they were, or are not to be.

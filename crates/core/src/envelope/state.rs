@@ -61,6 +61,9 @@ pub struct EnvelopeDates {
     /// Moved to the bin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
+    /// Removed from the bin for good: nothing of what was in it is left, and nobody is shown it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
     /// The last reminder went out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded_at: Option<Timestamp>,
@@ -221,7 +224,7 @@ impl Envelope {
 
     /// The bytes it refers to: documents, what was made of them, attachments. Purged ones are no longer among them.
     pub fn contents(&self) -> impl Iterator<Item = Content> {
-        let documents = self.documents.iter().chain(&self.renderings.certificate).filter_map(|d| d.content);
+        let documents = self.documents.iter().chain(&self.renderings.certificate).flat_map(|d| d.content.into_iter().chain(d.drawn));
         let renderings = self.renderings.combined.into_iter().chain(self.renderings.archive);
         documents.chain(renderings).chain(self.attachments.iter().filter_map(|a| a.content))
     }

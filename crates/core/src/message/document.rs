@@ -93,6 +93,6 @@ fn pages(document: &Document, view: &View<'_>) -> Vec<Value> {
 
 /// The bytes of a document, from those that were fetched.
 pub(super) fn bytes<'c>(document: &Document, contents: &'c Contents) -> Result<&'c [u8], Unrenderable> {
-    let hash = document.content.ok_or(Unrenderable::SnapshotGone)?.hash;
+    let hash = document.shown().ok_or(Unrenderable::SnapshotGone)?.hash;
     contents.get(&hash).map(|bytes| &bytes[..]).ok_or(Unrenderable::ContentGone(hash))
 }

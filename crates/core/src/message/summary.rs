@@ -109,7 +109,7 @@ fn write_rest(envelope: &Envelope, view: &View<'_>, object: &mut Object) {
     if let Purge::Purged { purged_at, .. } = envelope.purge {
         object.date("purgeCompletedDate", Some(purged_at));
     }
-    object.echo(extra, "envelopeIdStamping", "true");
+    object.flag("envelopeIdStamping", is_stamped(envelope));
     object.echo(extra, "is21CFRPart11", "false");
     object.echo(extra, "signerCanSignOnMobile", "true");
     object.echo(extra, "autoNavigation", "true");
@@ -128,6 +128,15 @@ fn write_rest(envelope: &Envelope, view: &View<'_>, object: &mut Object) {
     object.text("envelopeLocation", "current_site");
     object.text("isDynamicEnvelope", "false");
     object.echo_rest(extra, &["powerForm", "anySigner"]);
+}
+
+/// True when its id stands on every page of its documents (Connect: `envelopeIdStamping`, on unless the sender says otherwise).
+#[must_use]
+pub fn is_stamped(envelope: &Envelope) -> bool {
+    !envelope
+        .extra
+        .get("envelopeIdStamping")
+        .is_some_and(|value| value == &Value::Bool(false) || value.as_str().is_some_and(|text| text.trim().eq_ignore_ascii_case("false")))
 }
 
 fn sender(envelope: &Envelope, view: &View<'_>) -> Object {

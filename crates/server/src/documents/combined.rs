@@ -34,8 +34,7 @@ pub enum PagePlan {
 /// How the pages of this file come about.
 #[must_use]
 pub fn plan(file: &File) -> PagePlan {
-    let head = &file.bytes[..file.bytes.len().min(1_024)];
-    if head.windows(5).any(|window| window == b"%PDF-") {
+    if says_pdf(&file.bytes) {
         let options = LoadOptions { max_decompressed_size: Some(STREAM_BYTES_MAX), ..LoadOptions::default() };
         return match Document::load_mem_with_options(&file.bytes, options) {
             Ok(document) if !document.is_encrypted() && document.page_iter().next().is_some() => PagePlan::Own(Box::new(document)),
@@ -48,6 +47,11 @@ pub fn plan(file: &File) -> PagePlan {
     }
 }
 
+/// True when the bytes begin as those of a PDF do; readers look for it in the first kilobyte.
+pub(super) fn says_pdf(bytes: &[u8]) -> bool {
+    bytes[..bytes.len().min(1_024)].windows(5).any(|window| window == b"%PDF-")
+}
+
 /// Pages of a PDF and the size of its first.
 pub(super) fn measure(document: &Document) -> (u32, PageSize) {
     let pages = u32::try_from(document.page_iter().count()).unwrap_or(u32::MAX).max(1);
@@ -56,10 +60,16 @@ pub(super) fn measure(document: &Document) -> (u32, PageSize) {
     (pages, first.unwrap_or_default())
 }
 
+/// A rectangle, its corners in order: left, bottom, right, top.
+pub(super) fn corners(document: &Document, area: &Object) -> Option<[f32; 4]> {
+    let corners: Vec<f32> = area.as_array().ok()?.iter().filter_map(|o| document.dereference(o).ok()?.1.as_float().ok()).collect();
+    let [x1, y1, x2, y2] = corners[..] else { return None };
+    Some([x1.min(x2), y1.min(y2), x1.max(x2), y1.max(y2)]).filter(|corners| corners.iter().all(|corner| corner.is_finite()))
+}
+
 fn size_of(document: &Document, media: &Object) -> Option<PageSize> {
-    let corners: Vec<f32> = media.as_array().ok()?.iter().filter_map(|o| document.dereference(o).ok()?.1.as_float().ok()).collect();
-    let [left, bottom, right, top] = corners[..] else { return None };
-    let side = |from: f32, to: f32| Some((to - from).abs().round()).filter(|side| *side >= 1.0 && *side <= SIDE_MAX);
+    let [left, bottom, right, top] = corners(document, media)?;
+    let side = |from: f32, to: f32| Some((to - from).round()).filter(|side| *side >= 1.0 && *side <= SIDE_MAX);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded and within 1 to 14,400")]
     let size = PageSize { width: side(left, right)? as u32, height: side(bottom, top)? as u32 };
     Some(size)
@@ -119,7 +129,7 @@ fn placeholder(file: &File) -> Vec<String> {
 }
 
 /// A property of a page, its own or the nearest ancestor's, resolved.
-fn inherited(document: &Document, page: ObjectId, key: &[u8]) -> Option<Object> {
+pub(super) fn inherited(document: &Document, page: ObjectId, key: &[u8]) -> Option<Object> {
     let mut node = document.get_dictionary(page).ok()?;
     for _ in 0..TREE_DEPTH_MAX {
         if let Ok(value) = node.get(key)

@@ -88,7 +88,7 @@ fn text_of(lines: &[String]) -> Vec<u8> {
 }
 
 /// The characters of Windows-1252, which the standard fonts have; a question mark for any other.
-fn win_ansi(text: &str) -> Vec<u8> {
+pub(super) fn win_ansi(text: &str) -> Vec<u8> {
     text.chars()
         .map(|c| match c {
             ' '..='~' | '\u{a0}'..='\u{ff}' => u8::try_from(u32::from(c)).unwrap_or(b'?'),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use countersign_core::{
-    envelope::{Content, Document, Envelope, PageSize, Purge, Renderings},
+    envelope::{AuditEvent, Content, Document, Envelope, EnvelopeStatus, PageSize, Purge, Renderings, Source},
     id::AccountId,
 };
 use countersign_store::StoreError;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
-    documents::{self, File},
+    documents::{self, Drawing, File, NotDrawn},
     failure::Failure,
 };
 
@@ -24,9 +24,10 @@ pub(super) fn is_wanted(envelope: &Envelope) -> bool {
     envelope.renderings.is_empty() && !matches!(envelope.purge, Purge::Purged { .. })
 }
 
-/// Makes certificate, combined PDF and archive, and keeps them: before the change that refers to them is recorded.
+/// Draws what recipients wrote on the documents, makes certificate, combined PDF and archive, and keeps all of it: before the change
+/// that refers to them is recorded.
 pub(super) async fn render(app: &App, account: AccountId, envelope: &mut Envelope) -> Result<(), Failure> {
-    let files = files(app, account, envelope).await?;
+    let files = draw(app, account, envelope).await?;
     let as_it_is = envelope.clone();
     let (certificate, combined, archive) = aside(move || {
         let certificate = Bytes::from(documents::certificate(&as_it_is).map_err(ours)?);
@@ -44,6 +45,66 @@ pub(super) async fn render(app: &App, account: AccountId, envelope: &mut Envelop
         archive: Some(keep(app, account, archive).await?),
     };
     Ok(())
+}
+
+/// The documents with their bytes, in order, drawn on where that can be done; the envelope refers to the drawn ones afterwards, and its
+/// audit trail says which could not be.
+async fn draw(app: &App, account: AccountId, envelope: &mut Envelope) -> Result<Vec<File>, Failure> {
+    let mut places: Vec<usize> = (0..envelope.documents.len()).collect();
+    places.sort_by_key(|&place| envelope.documents[place].order);
+    let mut files = Vec::with_capacity(places.len());
+    for place in places {
+        let document = &envelope.documents[place];
+        let Some(mut file) = file_as_it_came(app, account, document).await? else { continue };
+        let (id, drawing) = (document.id.clone(), Drawing::of(envelope, document));
+        match drawn(&file, drawing).await? {
+            Drawn::Yes(bytes) => {
+                envelope.documents[place].drawn = Some(keep(app, account, bytes.clone()).await?);
+                file.bytes = bytes;
+            }
+            Drawn::Nothing => {}
+            Drawn::Not(why) => note(envelope, &id, why),
+        }
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// What came of drawing.
+enum Drawn {
+    Yes(Bytes),
+    /// There is nothing to draw, or nothing to draw on.
+    Nothing,
+    Not(NotDrawn),
+}
+
+async fn drawn(file: &File, drawing: Drawing) -> Result<Drawn, Failure> {
+    if drawing.is_empty() {
+        return Ok(Drawn::Nothing);
+    }
+    let file = file.clone();
+    aside(move || {
+        Ok(match documents::drawn(&file, &drawing) {
+            Ok(bytes) => Drawn::Yes(bytes.into()),
+            Err(NotDrawn::NotAPdf) => Drawn::Nothing,
+            Err(why) => Drawn::Not(why),
+        })
+    })
+    .await
+}
+
+/// Says in the audit trail that a document stayed as it came.
+fn note(envelope: &mut Envelope, document: &str, why: NotDrawn) {
+    envelope.audit.push(AuditEvent {
+        at: envelope.dates.modified_at,
+        action: "Not Drawn".to_owned(),
+        message: format!("Nothing was drawn on document {document}, which is kept as it came: {why}."),
+        name: String::new(),
+        user: None,
+        source: Source::System.as_str().to_owned(),
+        ip_address: None,
+        status: envelope.status,
+    });
 }
 
 /// The certificate as a document of the envelope (Connect: id `certificate`, name `Summary`, order 999).
@@ -151,7 +212,7 @@ async fn keep(app: &App, account: AccountId, bytes: Bytes) -> Result<Content, St
     Ok(content)
 }
 
-/// The documents of an envelope with their bytes, in order; purged ones are left out.
+/// The documents of an envelope with their bytes, in order and as they are shown; purged ones are left out.
 ///
 /// # Errors
 /// The store's.
@@ -160,16 +221,32 @@ pub(super) async fn files(app: &App, account: AccountId, envelope: &Envelope) ->
     documents.sort_by_key(|document| document.order);
     let mut files = Vec::with_capacity(documents.len());
     for document in documents {
-        files.extend(file(app, account, document).await?);
+        files.extend(file(app, account, envelope, document).await?);
     }
     Ok(files)
 }
 
-/// A document with its bytes; `None` once purged.
+/// A document of an envelope as it is shown: with what recipients have written so far. `None` once purged.
 ///
 /// # Errors
 /// The store's.
-pub async fn file(app: &App, account: AccountId, document: &Document) -> Result<Option<File>, Failure> {
+pub async fn file(app: &App, account: AccountId, envelope: &Envelope, document: &Document) -> Result<Option<File>, Failure> {
+    let Some(mut file) = file_as_it_came(app, account, document).await? else { return Ok(None) };
+    if let Some(kept) = document.drawn {
+        file.bytes = content(app, account, kept).await?;
+    } else if envelope.status != EnvelopeStatus::Created
+        && let Drawn::Yes(bytes) = drawn(&file, Drawing::of(envelope, document)).await?
+    {
+        file.bytes = bytes;
+    }
+    Ok(Some(file))
+}
+
+/// A document with the bytes that were uploaded; `None` once purged.
+///
+/// # Errors
+/// The store's.
+pub async fn file_as_it_came(app: &App, account: AccountId, document: &Document) -> Result<Option<File>, Failure> {
     let Some(kept) = document.content else { return Ok(None) };
     let bytes = content(app, account, kept).await?;
     Ok(Some(File { name: document.name.clone(), extension: document.extension.clone(), bytes }))

@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/envelopes", get(list::list).post(create::create))
         .route("/envelopes/status", put(list::list_status))
-        .route("/folders/{folder_id}", put(folders::put))
+        .route("/folders/{folder_id}", put(folders::put).get(folders::show))
         .nest("/envelopes/{envelope_id}", of_one())
 }
 
@@ -53,7 +53,10 @@ fn of_one() -> Router<Arc<App>> {
             "/documents/{document_id}/fields",
             get(document_fields::list).post(document_fields::add).put(document_fields::update).delete(document_fields::remove),
         )
-        .route("/documents/{document_id}/tabs", get(documents::prefill_tabs))
+        .route(
+            "/documents/{document_id}/tabs",
+            get(documents::prefill_tabs).post(documents::fill_in).put(documents::fill_in).delete(documents::fill_in),
+        )
         .route("/templates", get(particulars::templates).post(views::applying))
         .route(
             "/custom_fields",

@@ -41,19 +41,21 @@ use crate::{
 /// Templates in one answer.
 const COUNT_MAX: usize = 1_000;
 
-/// Parameters of the list that are understood; others are refused, not passed over.
-const SUPPORTED: [&str; 7] = ["count", "start_position", "search_text", "include", "order", "order_by", "template_ids"];
-
 /// The routes below an account.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/templates", get(list).post(create))
         .route("/templates/{template_id}", get(show).put(update).delete(remove))
-        .route("/templates/{template_id}/recipients", get(recipients))
-        .route("/templates/{template_id}/documents", get(documents))
-        .route("/templates/{template_id}/documents/{document_id}", get(document))
-        .route("/templates/{template_id}/custom_fields", get(custom_fields))
-        .route("/templates/{template_id}/notification", get(notification))
+        .route("/templates/{template_id}/recipients", get(recipients).post(part).put(part).delete(part))
+        .route("/templates/{template_id}/documents", get(documents).put(part).delete(part))
+        .route("/templates/{template_id}/documents/{document_id}", get(document).put(part))
+        .route("/templates/{template_id}/custom_fields", get(custom_fields).post(part).put(part).delete(part))
+        .route("/templates/{template_id}/notification", get(notification).put(part))
+}
+
+/// What can be done by changing the template itself.
+async fn part(_caller: Caller<Reads>) -> Failure {
+    Failure::not_implemented("changing a part of a template by its own address (PUT the template with that part instead)")
 }
 
 fn id_of(target: &Target) -> Result<TemplateId, Failure> {
@@ -145,9 +147,6 @@ fn shown(template: &Template, account: &Account, include: &BTreeSet<Include>, ap
 }
 
 async fn list(State(app): State<Arc<App>>, caller: Caller<Reads>, parameters: Parameters) -> Result<Answer, Failure> {
-    if let Some(unknown) = parameters.names().find(|name| !SUPPORTED.contains(name)) {
-        return Err(Failure::invalid_parameter(format!("the filter '{}' is not supported", cut(unknown))));
-    }
     let ids = parameters.list("template_ids");
     let wanted = parameters.text("search_text").map(str::to_lowercase);
     let mut found: Vec<Template> = templates::all(&app, caller.account_id())
@@ -162,12 +161,12 @@ async fn list(State(app): State<Arc<App>>, caller: Caller<Reads>, parameters: Pa
             })
         })
         .collect();
-    match parameters.text("order_by").unwrap_or("name") {
+    match parameters.text("order_by").map_or("name".to_owned(), str::to_lowercase).as_str() {
         "name" => found.sort_by_key(|template| template.name.to_lowercase()),
         "modified" => found.sort_by_key(|template| template.draft.dates.modified_at),
         other => return Err(Failure::invalid_parameter(format!("order_by '{}' is not supported; it can be name or modified", cut(other)))),
     }
-    match parameters.text("order").unwrap_or("asc") {
+    match parameters.text("order").map_or("asc".to_owned(), str::to_lowercase).as_str() {
         "asc" => {}
         "desc" => found.reverse(),
         other => return Err(Failure::invalid_parameter(format!("order is '{}'; it can be asc or desc", cut(other)))),
@@ -243,7 +242,7 @@ async fn document(State(app): State<Arc<App>>, caller: Caller<Reads>, target: Ta
     let id = target.part("document_id");
     let missing = || Failure::not_found("DOCUMENT_DOES_NOT_EXIST", format!("the template has no document '{}'", cut(id)));
     let document = template.draft.document(id).ok_or_else(missing)?;
-    let file = envelopes::file(&app, caller.account_id(), document).await?.ok_or_else(missing)?;
+    let file = envelopes::file_as_it_came(&app, caller.account_id(), document).await?.ok_or_else(missing)?;
     let headers = [(header::CONTENT_TYPE, content_type(&file.extension)), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     Ok((StatusCode::OK, headers, file.bytes).into_response())
 }

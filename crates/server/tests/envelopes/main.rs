@@ -5,11 +5,14 @@
 mod correction;
 mod creation;
 mod documents;
+mod drawing;
 mod endings;
+mod events;
 mod house;
 mod life;
 mod particulars;
 mod polling;
+mod queries;
 mod recipients;
 mod refusals;
 mod signing;

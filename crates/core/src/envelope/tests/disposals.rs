@@ -28,17 +28,17 @@ fn day(n: u32) -> Timestamp {
 fn timers_follow_the_settings_and_what_has_happened() {
     let envelope = with_timers();
     let (expire, warn, remind) = (TimerKind::Expire, TimerKind::ExpireWarning, TimerKind::Remind);
-    assert_eq!(envelope.timers(), [(expire, day(10)), (warn, day(9)), (remind, day(2))]);
+    assert_eq!(envelope.timers(None), [(expire, day(10)), (warn, day(9)), (remind, day(2))]);
     let (envelope, events) = envelope.apply(remind.action(), day(2)).expect("due");
     assert_eq!(told(&events), ["envelope-reminder-sent"]);
-    assert_eq!(envelope.timers(), [(expire, day(10)), (warn, day(9)), (remind, day(5))]);
+    assert_eq!(envelope.timers(None), [(expire, day(10)), (warn, day(9)), (remind, day(5))]);
     let (envelope, events) = envelope.apply(warn.action(), day(9)).expect("due");
     assert_eq!(told(&events), Vec::<String>::new());
-    assert_eq!(envelope.timers(), [(expire, day(10)), (remind, day(5))]);
+    assert_eq!(envelope.timers(None), [(expire, day(10)), (remind, day(5))]);
     let (envelope, events) = envelope.apply(expire.action(), day(10)).expect("due");
     assert_eq!(told(&events), ["envelope-voided"]);
     assert_eq!((envelope.status, envelope.void_reason.as_deref()), (EnvelopeStatus::Voided, Some(EXPIRED_REASON)));
-    assert_eq!(envelope.timers(), []);
+    assert_eq!(envelope.timers(None), []);
 }
 
 #[test]
@@ -57,11 +57,11 @@ fn a_timer_that_goes_off_early_or_twice_is_refused() {
 
 #[test]
 fn drafts_want_no_timers_and_a_lock_wants_its_end() {
-    assert_eq!(draft(vec![signer("1", 1)]).timers(), []);
+    assert_eq!(draft(vec![signer("1", 1)]).timers(None), []);
     let locked = after(draft(vec![signer("1", 1)]), [lock_for(60)]);
-    assert_eq!(locked.timers(), [(TimerKind::LockEnd, NOON + Duration::from_secs(60))]);
+    assert_eq!(locked.timers(None), [(TimerKind::LockEnd, NOON + Duration::from_secs(60))]);
     let (released, _) = locked.apply(holding(Action::Unlock), NOON).expect("the holder may");
-    assert_eq!(released.timers(), []);
+    assert_eq!(released.timers(None), []);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn purging_waits_two_weeks_and_can_be_taken_back() {
     let queue = |scope| Action::QueuePurge(scope);
     let (queued, events) = completed().apply(queue(PurgeScope::Documents), NOON).expect("completed");
     assert_eq!(told(&events), ["envelope-purge"]);
-    assert_eq!(queued.timers(), [(TimerKind::Purge, NOON + PURGE_DELAY)]);
+    assert_eq!(queued.timers(None), [(TimerKind::Purge, NOON + PURGE_DELAY)]);
     let state = queued.purge;
     assert_eq!(queued.clone().apply(queue(PurgeScope::Documents), NOON).err(), Some(Refused::PurgeState(state)), "asked twice");
     assert_eq!(queued.clone().apply(Action::Purge, day(13)).err(), Some(Refused::NotDue { verb: Verb::Purge }));
@@ -120,7 +120,14 @@ fn deleting_tells_what_it_does_to_whom() {
         let (deleted, events) = envelope.apply(Action::Delete, NOON).expect("not deleted yet");
         assert_eq!(told(&events), expected);
         assert_eq!((deleted.status, deleted.folder()), (EnvelopeStatus::Deleted, Folder::Bin));
-        let (_, events) = deleted.apply(Action::Remove, NOON).expect("in the bin");
+        assert_eq!(deleted.timers(None), [], "kept for as long as the operator likes");
+        assert_eq!(deleted.timers(Some(DAY * 30)), [(TimerKind::Remove, day(30))]);
+        let (removed, events) = deleted.apply(Action::Remove, day(30)).expect("in the bin");
         assert_eq!(told(&events), ["envelope-removed"]);
+        assert_eq!(removed.timers(Some(DAY * 30)), []);
+        let left = serde_json::to_string(&removed).expect("serialisable");
+        assert!(!left.contains("Person 1") && !left.contains("person1"), "{left}");
+        assert_eq!(removed.contents().count(), 0);
+        assert!(removed.apply(Action::Remove, day(30)).is_err(), "it is gone once");
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use countersign_core::{
     envelope::{Action, Edit, Envelope, Refused},
     id::AccountId,
+    message::placement,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -99,7 +100,7 @@ async fn download(app: &App, account: AccountId, envelope: &Envelope, id: &str, 
         _ => {}
     }
     let document = envelope.document(id).ok_or_else(|| unknown(id))?;
-    let file = envelopes::file(app, account, document).await?.ok_or_else(purged)?;
+    let file = envelopes::file(app, account, envelope, document).await?.ok_or_else(purged)?;
     Ok(Download { name: file_name(&file.name, &file.extension), content_type: content_type(&file.extension), bytes: file.bytes })
 }
 
@@ -111,12 +112,31 @@ fn purged() -> Failure {
     Failure::not_found("DOCUMENT_DOES_NOT_EXIST", "the documents of the envelope were purged")
 }
 
-/// Tabs that the sender filled in.
-pub(super) async fn prefill_tabs(State(app): State<Arc<App>>, caller: Caller<Reads>, target: Target) -> Result<Answer, Failure> {
+/// Tabs that the sender filled in; `page_numbers` asks for those of some pages.
+pub(super) async fn prefill_tabs(
+    State(app): State<Arc<App>>,
+    caller: Caller<Reads>,
+    target: Target,
+    parameters: Parameters,
+) -> Result<Answer, Failure> {
     let (_, envelope) = envelopes::find(&app, caller.account_id(), target.envelope()?).await?;
     let id = target.part("document_id");
-    let document = envelope.document(id).ok_or_else(|| unknown(id))?;
-    Ok(Answer::ok(json!({"prefillTabs": answer::prefill_tabs(document)})))
+    let mut document = envelope.document(id).ok_or_else(|| unknown(id))?.clone();
+    let mut pages = Vec::new();
+    for text in parameters.list("page_numbers") {
+        let page: u32 =
+            text.parse().map_err(|_| Failure::invalid_parameter(format!("page_numbers holds '{}', which is no number", cut(text))))?;
+        pages.push(page);
+    }
+    if !pages.is_empty() {
+        document.prefill_tabs.retain(|tab| placement::of_tab(tab).is_some_and(|place| pages.contains(&place.page)));
+    }
+    Ok(Answer::ok(json!({"prefillTabs": answer::prefill_tabs(&document)})))
+}
+
+/// They are given with their document.
+pub(super) async fn fill_in(_caller: Caller<Reads>) -> Failure {
+    Failure::not_implemented("changing the tabs of a document by their own address (give them in prefillTabs of the document instead)")
 }
 
 pub(super) async fn put(State(app): State<Arc<App>>, editor: Editor, target: Target, mut wire: Wire) -> Result<Answer, Failure> {

@@ -15,7 +15,9 @@ use super::{
     request::{Editor, Target, cut},
 };
 use crate::{
-    App, envelopes,
+    App,
+    access::{Caller, Reads},
+    envelopes,
     failure::Failure,
     restapi::wire::{Answer, Wire},
     templates,
@@ -23,6 +25,10 @@ use crate::{
 
 /// Envelopes moved in one request; each is a change of its own.
 const MOVED_MAX: usize = 100;
+
+pub(super) async fn show(_caller: Caller<Reads>) -> Failure {
+    Failure::not_implemented("the list of a folder (GET envelopes?folder_ids=... has its envelopes)")
+}
 
 pub(super) async fn put(State(app): State<Arc<App>>, editor: Editor, target: Target, wire: Wire) -> Result<Answer, Failure> {
     let name = target.part("folder_id");
