@@ -2,7 +2,8 @@
 //
 //   node oidc_provider.mjs '{"clients": [{"client_id": "sender", "client_secret": "s3cret"}], "ttl": 600}'
 //
-// The first line on stdout is {"issuer": ..., "tokenUrl": ...}; it runs until its stdin ends. Under /control, for the tests alone:
+// Tokens are JWTs, but for the resources in `opaqueResources`. The first line on stdout is {"issuer": ..., "tokenUrl": ..., "jwksUrl": ...,
+// "introspectionUrl": ...}; it runs until its stdin ends. Under /control, for the tests alone:
 //
 //   GET /control/token-requests   every token request so far: what came, and what was answered
 //   PUT /control/settings         other clients or another time to live, from now on; keys and issuer stay
@@ -12,7 +13,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { Provider } from 'oidc-provider';
 import { answerJson, listen, readBody } from './http.mjs';
 
-const settings = { ttl: 600, clients: [], ...JSON.parse(process.argv[2] ?? '{}') };
+const settings = { ttl: 600, clients: [], opaqueResources: [], ...JSON.parse(process.argv[2] ?? '{}') };
 const tokenRequests = [];
 const { privateKey } = await generateKeyPair('RS256', { extractable: true });
 const signingKey = { ...(await exportJWK(privateKey)), kid: 'test-key', use: 'sig', alg: 'RS256' };
@@ -22,7 +23,7 @@ const server = createServer((request, response) => {
 });
 const issuer = `http://127.0.0.1:${await listen(server)}`;
 let callback = newProvider();
-console.log(JSON.stringify({ issuer, tokenUrl: `${issuer}/token`, jwksUrl: `${issuer}/jwks` }));
+console.log(JSON.stringify({ issuer, tokenUrl: `${issuer}/token`, jwksUrl: `${issuer}/jwks`, introspectionUrl: `${issuer}/token/introspection` }));
 process.stdin.resume().on('end', () => process.exit(0));
 
 async function handle(request, response) {
@@ -82,7 +83,7 @@ function newProvider() {
           scope: 'notify',
           audience: resource,
           accessTokenTTL: settings.ttl,
-          accessTokenFormat: 'jwt',
+          accessTokenFormat: settings.opaqueResources.includes(resource) ? 'opaque' : 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
       },
