@@ -14,6 +14,7 @@
 
 mod body;
 mod candidate;
+mod carrier;
 mod coding;
 mod escapes;
 mod finding;
@@ -22,7 +23,10 @@ mod indication;
 mod json;
 mod key;
 mod layout;
+mod literal;
+mod look;
 mod method;
+mod number;
 mod order;
 mod scheme;
 mod search;

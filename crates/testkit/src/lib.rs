@@ -4,6 +4,7 @@
 //!   by closing, resetting, dripping, or with more than anyone should read. Over TLS with certificates of [`TestCa`].
 //! - [`FaultProxy`] stands between two programs and delays, drops, resets, half-closes or swallows their bytes.
 //! - [`ManualClock`] moves only when told.
+//! - [`broken`] has messages whose signature does not fit, each with the reason.
 //!
 //! Nothing here sleeps to see whether something happened: a test waits for a signal ([`Listener::wait_for`],
 //! [`Listener::wait_until`]), with a bound after which it fails and says what it saw. What goes wrong in the kit itself
@@ -28,6 +29,7 @@
 //! ```
 
 mod answer;
+pub mod broken;
 mod clock;
 mod connection;
 mod listener;

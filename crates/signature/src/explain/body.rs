@@ -4,14 +4,20 @@
 //! guess is one row. Some rows undo what the receiver's side did, the others repeat what the signer's side may have done.
 
 use super::{
+    carrier::{carried_base64, carried_text, form_part},
     escapes::{
         escapes_undone, html_escaped_lower, html_escaped_upper, slashes_escaped, slashes_unescaped, unicode_escaped_lower,
         unicode_escaped_upper, unicode_unescaped,
     },
     finding::Cause,
     layout::{
-        connect_layout, connect_order, dates_padded, indented_by_2, indented_by_4, indented_by_tab, minified_lines, minified_spaces,
-        numbers_unquoted, numbers_whole, plus_in_addresses, plus_in_long_strings, sorted_keys, spaced,
+        as_go, as_php, as_python, connect_layout, connect_order, indented_by_2, indented_by_4, indented_by_tab, minified_lines,
+        minified_spaces, plus_in_addresses, plus_in_long_strings, python_undone, sorted_keys, spaced,
+    },
+    literal::{python_bytes_undone, python_literal_undone},
+    number::{
+        SINGLE_FRACTIONS, dates_padded, fractions_of_two_digits, number_with_fraction, numbers_of_two_digits, numbers_unquoted,
+        numbers_whole, numbers_with_fraction,
     },
     wrapping::{
         as_json_string, base64_decoded, base64_encoded, closed, cut_after_json, deflated_undone, form_decoded, form_key_decoded,
@@ -43,8 +49,10 @@ pub(super) struct BodyStep {
 pub(super) enum Apply {
     /// `None` when there is nothing to undo.
     Function(fn(&[u8]) -> Option<Vec<u8>>),
-    /// With another `retryCount`: this many more, or fewer, than the body says.
-    RetryCount(i64),
+    /// With this `retryCount`.
+    RetryCount(u32),
+    /// With a fraction of zero behind one whole number, the one at this place.
+    Fraction(usize),
     /// Only the first so many bytes.
     Cut(usize),
 }
@@ -54,7 +62,8 @@ impl BodyStep {
     pub(super) fn undo(&self, body: &[u8]) -> Option<Vec<u8>> {
         let undone = match self.apply {
             Apply::Function(function) => function(body),
-            Apply::RetryCount(by) => with_retry_count(body, by),
+            Apply::RetryCount(count) => with_retry_count(body, count),
+            Apply::Fraction(place) => number_with_fraction(body, place),
             Apply::Cut(length) => body.get(..length).map(<[u8]>::to_vec),
         };
         undone.filter(|undone| undone != body)
@@ -69,9 +78,16 @@ const fn streaming(cause: Cause, cost: u16, what: &'static str, fix: &'static st
     BodyStep { cause, what, fix, cost, streams: true, apply: Apply::Function(function) }
 }
 
-const fn attempt(by: i64) -> BodyStep {
-    let (what, distance) = if by < 0 { ("with a lower retryCount", -by) } else { ("with a higher retryCount", by) };
-    BodyStep { cause: Cause::BodyOtherAttempt, what, fix: ATTEMPT, cost: 5 + distance as u16, streams: true, apply: Apply::RetryCount(by) }
+/// Connect tries a message up to 10 times, Countersign by default 17 times; the first attempts are looked at most.
+const fn attempt(count: u32, what: &'static str) -> BodyStep {
+    let cost = 5 + count as u16 / 2;
+    BodyStep { cause: Cause::BodyOtherAttempt, what, fix: ATTEMPT, cost, streams: true, apply: Apply::RetryCount(count) }
+}
+
+const fn fraction(place: usize) -> BodyStep {
+    let cost = 10 + place as u16;
+    let what = "with .0 behind one of its whole numbers";
+    BodyStep { cause: Cause::BodyReserialised, what, fix: RAW, cost, streams: false, apply: Apply::Fraction(place) }
 }
 
 const fn buffer(length: usize) -> BodyStep {
@@ -99,7 +115,7 @@ pub(super) fn body_steps(content_length: Option<usize>) -> Vec<BodyStep> {
     let announced = content_length.map(|length| BodyStep {
         what: "cut at its Content-Length",
         fix: "something was appended to the body on the way; verify the raw bytes, as many as Content-Length says",
-        cost: 2,
+        cost: 4,
         ..buffer(length)
     });
     STEPS.iter().copied().chain(announced).collect()
@@ -112,6 +128,8 @@ static STEPS: &[BodyStep] = &[
     whole(Cause::BodyReserialised, 2, "without the spaces between its tokens", RAW, minified_spaces),
     streaming(Cause::BodyTrailingNewline, 2, "with a line feed at its end", NEWLINE, with_lf),
     whole(Cause::BodyReserialised, 2, "with its escaped characters written as themselves", RAW, unicode_unescaped),
+    whole(Cause::BodyReserialised, 3, "without spaces between its tokens and without Unicode escapes", RAW, python_undone),
+    whole(Cause::BodyReserialised, 3, "as JSON and not as Python writes it", RAW, python_literal_undone),
     whole(Cause::BodyReserialised, 2, "with \\/ written as /", RAW, slashes_unescaped),
     whole(Cause::BodyReserialised, 3, "with all escapes that JSON does not need undone", RAW, escapes_undone),
     whole(Cause::BodyReserialised, 3, "with its members in the order of Connect", RAW, connect_order),
@@ -129,6 +147,21 @@ static STEPS: &[BodyStep] = &[
         "do not serialise the body again: it is JSON text already",
         from_json_string,
     ),
+    whole(
+        Cause::BodyDoubleEncoded,
+        3,
+        "as the bytes that Python wrote as text",
+        "use the bytes of the body; str() of bytes writes b'...' around them",
+        python_bytes_undone,
+    ),
+    whole(
+        Cause::BodyDoubleEncoded,
+        3,
+        "taken out of the object that carries it as text",
+        "verify the body alone, not the event of the gateway or queue that carries it",
+        carried_text,
+    ),
+    whole(Cause::BodyBase64, 3, "taken out of the object that carries it in Base64", GATEWAY, carried_base64),
     whole(Cause::BodyBase64, 2, "decoded from Base64", GATEWAY, base64_decoded),
     whole(
         Cause::BodyGzip,
@@ -145,6 +178,7 @@ static STEPS: &[BodyStep] = &[
         deflated_undone,
     ),
     whole(Cause::BodyForm, 2, "taken out of its form field", FORM, form_decoded),
+    whole(Cause::BodyForm, 3, "taken out of its part of a form", FORM, form_part),
     whole(Cause::BodyForm, 3, "after percent-decoding", FORM, percent_undone),
     whole(Cause::BodyForm, 4, "taken out of the name of a form field", FORM, form_key_decoded),
     // It stands for several changes at once, so the exact pairs come before it.
@@ -152,21 +186,36 @@ static STEPS: &[BodyStep] = &[
     whole(Cause::BodyReserialised, 7, "with seven digits in generatedDateTime", RAW, dates_padded),
     whole(Cause::BodyReserialised, 7, "with retryCount and configurationId as numbers", RAW, numbers_unquoted),
     whole(Cause::BodyReserialised, 8, "with whole numbers written without a fraction or exponent", RAW, numbers_whole),
+    whole(Cause::BodyReserialised, 8, "with .0 behind its whole numbers", RAW, numbers_with_fraction),
+    whole(Cause::BodyReserialised, 9, "with two digits in its fractions", RAW, fractions_of_two_digits),
+    whole(Cause::BodyReserialised, 9, "with two digits behind the point of its numbers", RAW, numbers_of_two_digits),
+    fraction(0),
+    fraction(1),
+    fraction(2),
+    fraction(3),
+    fraction(4),
+    fraction(SINGLE_FRACTIONS - 1),
     whole(Cause::BodyReserialised, 8, "with + for the spaces in addresses", RAW, plus_in_addresses),
     whole(Cause::BodyReserialised, 9, "with + for the spaces in encoded documents", RAW, plus_in_long_strings),
     whole(Cause::BodyReserialised, 14, "with + for every space", RAW, plus_for_every_space),
-    attempt(-1),
-    attempt(-2),
-    attempt(-3),
-    attempt(-4),
-    attempt(-5),
-    attempt(-6),
-    attempt(-7),
-    attempt(-8),
-    attempt(1),
-    attempt(2),
-    attempt(3),
-    attempt(4),
+    attempt(0, "with retryCount 0"),
+    attempt(1, "with retryCount 1"),
+    attempt(2, "with retryCount 2"),
+    attempt(3, "with retryCount 3"),
+    attempt(4, "with retryCount 4"),
+    attempt(5, "with retryCount 5"),
+    attempt(6, "with retryCount 6"),
+    attempt(7, "with retryCount 7"),
+    attempt(8, "with retryCount 8"),
+    attempt(9, "with retryCount 9"),
+    attempt(10, "with retryCount 10"),
+    attempt(11, "with retryCount 11"),
+    attempt(12, "with retryCount 12"),
+    attempt(13, "with retryCount 13"),
+    attempt(14, "with retryCount 14"),
+    attempt(15, "with retryCount 15"),
+    attempt(16, "with retryCount 16"),
+    attempt(17, "with retryCount 17"),
     whole(
         Cause::BodyTruncated,
         5,
@@ -195,6 +244,9 @@ static STEPS: &[BodyStep] = &[
     whole(Cause::BodyPrettyPrinted, 11, "indented by 4 spaces", PRETTY, indented_by_4),
     whole(Cause::BodyPrettyPrinted, 12, "indented by tabs", PRETTY, indented_by_tab),
     whole(Cause::BodyReserialised, 10, "with a space behind each comma and colon", RAW, spaced),
+    whole(Cause::BodyReserialised, 14, "as json.dumps of Python writes it", RAW, as_python),
+    whole(Cause::BodyReserialised, 15, "as json_encode of PHP writes it", RAW, as_php),
+    whole(Cause::BodyReserialised, 16, "as json.Marshal of Go writes a map", RAW, as_go),
     whole(Cause::BodyReserialised, 12, "with / written as \\/", RAW, slashes_escaped),
     whole(Cause::BodyReserialised, 12, "with its non-ASCII characters escaped", RAW, unicode_escaped_lower),
     whole(Cause::BodyReserialised, 13, "with its non-ASCII characters escaped in capitals", RAW, unicode_escaped_upper),
@@ -217,6 +269,7 @@ static STEPS: &[BodyStep] = &[
         "the signer signed the Base64 text of the body; sign the bytes that are sent",
         base64_encoded,
     ),
+    BodyStep { what: "emptied", fix: "the signer signed an empty body: it was consumed before, or not yet written", cost: 12, ..buffer(0) },
     buffer(BUFFERS[0]),
     buffer(BUFFERS[1]),
     buffer(BUFFERS[2]),
@@ -279,14 +332,12 @@ fn with_crlf_lines(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The body with its first `retryCount` (Connect: a number in the outer object, raised with every attempt) changed.
-fn with_retry_count(body: &[u8], by: i64) -> Option<Vec<u8>> {
+fn with_retry_count(body: &[u8], count: u32) -> Option<Vec<u8>> {
     const NAME: &[u8] = b"\"retryCount\":";
     let name = body.windows(NAME.len()).position(|window| window == NAME)?;
     let start = name + NAME.len();
     let digits = body[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let count: i64 = std::str::from_utf8(&body[start..start + digits]).ok()?.parse().ok()?;
-    let other = count.checked_add(by).filter(|other| *other >= 0)?;
-    Some([&body[..start], other.to_string().as_bytes(), &body[start + digits..]].concat())
+    (digits > 0).then(|| [&body[..start], count.to_string().as_bytes(), &body[start + digits..]].concat())
 }
 
 #[cfg(test)]
@@ -306,11 +357,9 @@ mod tests {
     #[test]
     fn another_attempt_differs_in_retry_count_alone() {
         let body = br#"{"event":"envelope-sent","retryCount":2,"data":{"retryCount":7}}"#;
-        let other = |by| with_retry_count(body, by).map(|other| String::from_utf8(other).expect("UTF-8"));
-        assert_eq!(other(-2).as_deref(), Some(r#"{"event":"envelope-sent","retryCount":0,"data":{"retryCount":7}}"#));
-        assert_eq!(other(8).as_deref(), Some(r#"{"event":"envelope-sent","retryCount":10,"data":{"retryCount":7}}"#));
-        assert_eq!(other(-3), None);
-        assert_eq!(with_retry_count(br#"{"retryCount":99999999999999999999}"#, 1), None);
+        let other = |count| with_retry_count(body, count).map(|other| String::from_utf8(other).expect("UTF-8"));
+        assert_eq!(other(0).as_deref(), Some(r#"{"event":"envelope-sent","retryCount":0,"data":{"retryCount":7}}"#));
+        assert_eq!(other(10).as_deref(), Some(r#"{"event":"envelope-sent","retryCount":10,"data":{"retryCount":7}}"#));
         assert_eq!(with_retry_count(br#"{"retryCount":"2"}"#, 1), None);
     }
 

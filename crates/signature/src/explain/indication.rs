@@ -4,7 +4,7 @@ use super::{
     candidate::Candidate,
     finding::{Cause, Finding},
     header::{Reading, is_digest_value},
-    json::{Document, Node},
+    look::look_of_body,
 };
 
 /// What a Connect key looks like (Connect: 44 characters of Base64).
@@ -15,10 +15,13 @@ pub(super) fn indications(candidate: &Candidate<'_>, readings: &[Reading]) -> Ve
     let mut findings: Vec<Finding> = Vec::new();
     findings.extend(digest_taken_for_signature(candidate));
     findings.extend(other_hash(readings));
-    findings.extend(length_differs(candidate));
-    let body = look_of_body(candidate.body);
-    let looks_intact = body.is_none() && findings.is_empty() && !readings.is_empty();
-    findings.extend(body);
+    let body = look_of_body(candidate);
+    let length = length_differs(candidate);
+    let looks_intact = body.is_none() && length.is_none() && findings.is_empty() && !readings.is_empty();
+    // That bytes are missing is best told by the length that was announced; what else was done to them, by their look.
+    let is_cut = length.as_ref().is_some_and(|finding| finding.causes == [Cause::BodyTruncated])
+        && body.as_ref().is_none_or(|finding| finding.causes == [Cause::BodyTruncated]);
+    findings.extend(if is_cut { [length, body] } else { [body, length] }.into_iter().flatten());
     let keys: Vec<Finding> = candidate.keys.iter().zip(1..).filter_map(|(key, number)| look_of_key(key, number)).collect();
     let keys_look_right = keys.is_empty();
     findings.extend(keys);
@@ -79,75 +82,6 @@ fn length_differs(candidate: &Candidate<'_>) -> Option<Finding> {
             "verify the raw bytes of the request before any parser sees them",
         )
     })
-}
-
-fn look_of_body(body: &[u8]) -> Option<Finding> {
-    const RAW: &str = "verify the raw bytes of the request before any parser sees them";
-    let start = body.trim_ascii_start();
-    if start.is_empty() {
-        return Some(Finding::indicated(
-            Cause::BodyTruncated,
-            "the body at hand is empty: it ends at byte 0",
-            "read the raw body before a parser consumes it; a stream can be read once",
-        ));
-    }
-    if body.starts_with(&[0x1f, 0x8b]) {
-        return Some(Finding::indicated(
-            Cause::BodyGzip,
-            "the body begins with the mark of gzip",
-            "undo the Content-Encoding before verifying",
-        ));
-    }
-    if start.starts_with(b"<") || start.starts_with("\u{feff}<".as_bytes()) {
-        return Some(Finding::indicated(
-            Cause::BodyNotJson,
-            "the body is XML or HTML, not JSON: the legacy format of Connect, or an error page of a proxy",
-            "check that body and signature are of the same message and what data format the Connect configuration has",
-        ));
-    }
-    let document = match Document::read(body) {
-        Err(broken) if broken.at >= body.len() => {
-            return Some(Finding::indicated(
-                Cause::BodyTruncated,
-                format!("the JSON of the body is cut: it ends at byte {} before it is complete", body.len()),
-                "read the body to its full Content-Length; look for a limit or an early close",
-            ));
-        }
-        Err(broken) => {
-            return Some(Finding::indicated(Cause::BodyNotJson, format!("the body is not JSON: byte {} does not fit", broken.at), RAW));
-        }
-        Ok(Document { root: Node::Scalar(_), .. }) => {
-            return Some(Finding::indicated(Cause::BodyNotJson, "the body is not a JSON object", RAW));
-        }
-        Ok(document) if !document.is_whole() => {
-            let end = body.len() - document.after.len();
-            let evidence = format!("the JSON of the body ends at byte {end} of {}, something else follows", body.len());
-            return Some(Finding::indicated(Cause::BodyTruncated, evidence, RAW));
-        }
-        Ok(document) => document,
-    };
-    if document.inner_whitespace.contains(&b'\n') {
-        let evidence = "the body is laid out over several lines; Connect sends compact JSON";
-        return Some(Finding::indicated(Cause::BodyPrettyPrinted, evidence, "verify the raw bytes; this copy was laid out for reading"));
-    }
-    if !document.inner_whitespace.is_empty() {
-        return Some(Finding::indicated(
-            Cause::BodyReserialised,
-            "the body has spaces between its tokens; Connect sends compact JSON",
-            RAW,
-        ));
-    }
-    if body.windows(2).any(|pair| pair == b"\\/") {
-        return Some(Finding::indicated(Cause::BodyReserialised, "the body has slashes written as \\/; Connect does not escape them", RAW));
-    }
-    if start.starts_with(b"{\"apiVersion\":") || start.starts_with(b"{\"configurationId\":") {
-        return Some(Finding::indicated(
-            Cause::BodyReserialised,
-            "the members of the body are not in Connect's order, which begins with event",
-            RAW,
-        ));
-    }
-    None
 }
 
 fn look_of_key(key: &[u8], number: usize) -> Option<Finding> {

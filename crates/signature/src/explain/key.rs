@@ -31,6 +31,31 @@ pub(super) struct KeyForm {
     pub(super) cost: u16,
 }
 
+impl KeyForm {
+    /// The key at this place, nothing assumed.
+    pub(super) fn given(place: usize, key: &[u8]) -> Self {
+        Self {
+            place,
+            bytes: Zeroizing::new(key.to_vec()),
+            causes: Vec::new(),
+            what: format!("key {}", place + 1),
+            fix: String::new(),
+            mistakes: 0,
+            cost: 0,
+        }
+    }
+
+    /// A key that is not expected to have signed.
+    fn other(place: usize, key: &[u8]) -> Self {
+        Self {
+            causes: vec![Cause::KeyOther],
+            fix: format!("configure key {} for this listener, or make the sender use the expected one", place + 1),
+            cost: OTHER_KEY_COST,
+            ..Self::given(place, key)
+        }
+    }
+}
+
 struct KeyStep {
     cause: Cause,
     what: &'static str,
@@ -61,6 +86,13 @@ const STEPS: &[KeyStep] = &[
         "decoded from Base64",
         "use the text of the key as it is shown, as bytes; do not decode it",
         from_base64,
+    ),
+    step(
+        Cause::KeyWhitespace,
+        3,
+        "without the \\n written at its end",
+        "remove the backslash and the n from the key; the environment file does not read them as a line feed",
+        without_written_newline,
     ),
     step(Cause::KeyQuotes, 2, "without its quotes", "remove the quotes around the key; the environment file or shell kept them", unquoted),
     step(Cause::KeyBom, 3, "without its byte order mark", "save the key file as UTF-8 without byte order mark", without_bom),
@@ -166,6 +198,8 @@ const STEPS: &[KeyStep] = &[
     ),
 ];
 
+/// Keys that are tried together with a second mistake; with more keys at hand the pairs would crowd out the singles.
+pub(super) const PAIRED_KEYS: usize = 4;
 /// Added to the cost of the second of two mistakes.
 pub(super) const PAIR_COST: u16 = 30;
 /// Added to the cost of a key that is not expected to have signed.
@@ -181,21 +215,10 @@ pub(super) fn key_forms(candidate: &Candidate<'_>) -> Vec<KeyForm> {
     let own = candidate.keys.iter().map(|key| (*key, false));
     let other = candidate.other_keys.iter().map(|key| (*key, true));
     for (place, (key, is_other)) in own.chain(other).enumerate() {
-        let given = KeyForm {
-            place,
-            bytes: Zeroizing::new(key.to_vec()),
-            causes: if is_other { vec![Cause::KeyOther] } else { Vec::new() },
-            what: format!("key {}", place + 1),
-            fix: if is_other {
-                format!("configure key {} for this listener, or make the sender use the expected one", place + 1)
-            } else {
-                String::new()
-            },
-            mistakes: 0,
-            cost: if is_other { OTHER_KEY_COST } else { 0 },
-        };
+        let given = if is_other { KeyForm::other(place, key) } else { KeyForm::given(place, key) };
         let single: Vec<KeyForm> = changed(&given).collect();
-        let double: Vec<KeyForm> = single.iter().flat_map(changed).collect();
+        // With many keys at hand, the search tries no two mistakes with one of the later ones.
+        let double: Vec<KeyForm> = if place < PAIRED_KEYS { single.iter().flat_map(changed).collect() } else { Vec::new() };
         for form in std::iter::once(given).chain(single).chain(double) {
             if !forms.iter().any(|known: &KeyForm| known.place == place && known.bytes == form.bytes) {
                 forms.push(form);
@@ -229,6 +252,11 @@ fn changed(form: &KeyForm) -> impl Iterator<Item = KeyForm> {
 fn without_whitespace(key: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(key).ok()?;
     Some(text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\u{200b}' | '\0')).collect::<String>().into_bytes())
+}
+
+fn without_written_newline(key: &[u8]) -> Option<Vec<u8>> {
+    let key = key.strip_suffix(b"\\n")?;
+    Some(key.strip_suffix(b"\\r").unwrap_or(key).to_vec())
 }
 
 fn padded(key: &[u8]) -> Option<Vec<u8>> {

@@ -1,18 +1,18 @@
-//! Undoing (and redoing) what JSON libraries change between the tokens and in numbers and dates when they write a message anew.
+//! Undoing (and redoing) what JSON libraries change between the tokens and and in the order of members when they write a message anew.
 //!
 //! Each function gives `None` when the body is not JSON or the change does not apply. Those that lay out anew want a body that is compact
 //! or, the other way round, one that is not, so that two changes in a row are found as two.
 
 use super::{
-    escapes::escapes_undone,
-    json::{COMPACT, Document, Layout, Node, strings_rewritten, write},
+    escapes::{escapes_undone, html_escaped_lower, slashes_escaped, unicode_escaped_lower, unicode_unescaped},
+    json::{COMPACT, Document, Layout, Node, strings_rewritten},
     order::order_inside,
 };
 
 /// Strings as long as this are encoded documents.
 const LONG_STRING_BYTES: usize = 256;
 
-fn is_compact(document: &Document<'_>) -> bool {
+pub(super) fn is_compact(document: &Document<'_>) -> bool {
     document.inner_whitespace.is_empty()
 }
 
@@ -49,6 +49,26 @@ pub(super) fn spaced(body: &[u8]) -> Option<Vec<u8>> {
     laid_out(body, Layout { indent: None, comma: b", ", colon: b": " })
 }
 
+/// On one line and without Unicode escapes: undoes Python's `json.dumps`.
+pub(super) fn python_undone(body: &[u8]) -> Option<Vec<u8>> {
+    unicode_unescaped(&minified_spaces(body)?)
+}
+
+/// With spaces and Unicode escapes: Python's `json.dumps`.
+pub(super) fn as_python(body: &[u8]) -> Option<Vec<u8>> {
+    unicode_escaped_lower(&spaced(body)?)
+}
+
+/// With escaped slashes and Unicode escapes: PHP's `json_encode`.
+pub(super) fn as_php(body: &[u8]) -> Option<Vec<u8>> {
+    unicode_escaped_lower(&slashes_escaped(body)?)
+}
+
+/// Sorted and escaped for HTML: Go's `json.Marshal` of a map.
+pub(super) fn as_go(body: &[u8]) -> Option<Vec<u8>> {
+    html_escaped_lower(&sorted_keys(body)?)
+}
+
 pub(super) fn sorted_keys(body: &[u8]) -> Option<Vec<u8>> {
     reordered(body, |_, members| members.sort_by_key(|(key, _)| *key))
 }
@@ -56,7 +76,9 @@ pub(super) fn sorted_keys(body: &[u8]) -> Option<Vec<u8>> {
 /// Known members in their order on the wire, the others behind them as they came.
 pub(super) fn connect_order(body: &[u8]) -> Option<Vec<u8>> {
     reordered(body, |parent, members| {
-        let order = order_inside(name_of(parent));
+        // An aggregate message is the envelope itself, without an outer object.
+        let is_envelope = parent.is_empty() && !members.iter().any(|(key, _)| *key == b"\"event\"");
+        let order = order_inside(if is_envelope { "envelopeSummary" } else { name_of(parent) });
         members.sort_by_key(|(key, _)| order.iter().position(|known| *known == name_of(key)).unwrap_or(order.len()));
     })
 }
@@ -95,39 +117,6 @@ pub(super) fn connect_layout(body: &[u8]) -> Option<Vec<u8>> {
     connect_order(&escapes_undone(&compact)?)
 }
 
-/// `generatedDateTime` with the seven digits that Connect writes; libraries keep fewer.
-pub(super) fn dates_padded(body: &[u8]) -> Option<Vec<u8>> {
-    members_rewritten(body, |key, token| {
-        let inside = token.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        let date = inside.strip_suffix(b"Z").or_else(|| inside.strip_suffix(b"+00:00"))?;
-        let (whole, fraction) = date.split_at_checked(19)?;
-        let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
-        let fits = key == b"\"generatedDateTime\"" && digits.len() <= 7 && digits.iter().all(u8::is_ascii_digit);
-        fits.then(|| [b"\"", whole, b".", digits, &b"0000000"[digits.len()..], b"Z\""].concat())
-    })
-}
-
-pub(super) fn numbers_unquoted(body: &[u8]) -> Option<Vec<u8>> {
-    members_rewritten(body, |key, token| {
-        let inside = token.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        let is_number =
-            matches!(key, b"\"retryCount\"" | b"\"configurationId\"") && !inside.is_empty() && inside.iter().all(u8::is_ascii_digit);
-        is_number.then(|| inside.to_vec())
-    })
-}
-
-/// `1.0` as `1` and `1.0363315E7` as `10363315`.
-pub(super) fn numbers_whole(body: &[u8]) -> Option<Vec<u8>> {
-    /// Above this, a double no longer holds every whole number.
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    members_rewritten(body, |_, token| {
-        let is_number = token.first().is_some_and(|byte| *byte == b'-' || byte.is_ascii_digit());
-        let rewritten = is_number && token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-        let number: f64 = std::str::from_utf8(token).ok().filter(|_| rewritten)?.parse().ok()?;
-        (number.fract() == 0.0 && number.abs() < EXACT_MAX).then(|| format!("{number:.0}").into_bytes())
-    })
-}
-
 /// `a b@c` as `a+b@c`.
 pub(super) fn plus_in_addresses(body: &[u8]) -> Option<Vec<u8>> {
     Some(strings_rewritten(body, |inside, out| {
@@ -143,48 +132,6 @@ pub(super) fn plus_in_long_strings(body: &[u8]) -> Option<Vec<u8>> {
         let encoded = inside.len() >= LONG_STRING_BYTES && inside.iter().all(is_base64);
         out.extend(inside.iter().map(|byte| if encoded && *byte == b' ' { b'+' } else { *byte }));
     }))
-}
-
-/// What to put in the place of a scalar member, given its key and value as tokens; `None` keeps it.
-type Rewrite = fn(&[u8], &[u8]) -> Option<Vec<u8>>;
-
-/// The compact body with scalar members replaced.
-fn members_rewritten(body: &[u8], rewrite: Rewrite) -> Option<Vec<u8>> {
-    let document = Document::read(body).ok()?;
-    if !is_compact(&document) {
-        return None;
-    }
-    let mut out = document.before.to_vec();
-    write_rewritten(&document.root, rewrite, &mut out);
-    out.extend(document.after);
-    Some(out)
-}
-
-fn write_rewritten(node: &Node<'_>, rewrite: Rewrite, out: &mut Vec<u8>) {
-    match node {
-        Node::Scalar(_) => write(node, COMPACT, 0, out),
-        Node::Array(items) => {
-            out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
-                out.extend((place > 0).then_some(b','));
-                write_rewritten(item, rewrite, out);
-            }
-            out.push(b']');
-        }
-        Node::Object(members) => {
-            out.push(b'{');
-            for (place, (key, value)) in members.iter().enumerate() {
-                out.extend((place > 0).then_some(b','));
-                out.extend(*key);
-                out.push(b':');
-                match value {
-                    Node::Scalar(token) => out.extend(rewrite(key, token).as_deref().unwrap_or(token)),
-                    _ => write_rewritten(value, rewrite, out),
-                }
-            }
-            out.push(b'}');
-        }
-    }
 }
 
 #[cfg(test)]
@@ -219,23 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_libraries_rewrite_are_written_back() {
-        assert_eq!(
-            text(dates_padded(br#"{"generatedDateTime":"2022-12-09T18:29:29.736Z","other":"2022-12-09T18:29:29.736Z"}"#)).as_deref(),
-            Some(r#"{"generatedDateTime":"2022-12-09T18:29:29.7360000Z","other":"2022-12-09T18:29:29.736Z"}"#)
-        );
-        assert_eq!(
-            text(dates_padded(br#"{"generatedDateTime":"2022-12-09T18:29:29+00:00"}"#)).as_deref(),
-            Some(r#"{"generatedDateTime":"2022-12-09T18:29:29.0000000Z"}"#)
-        );
-        assert_eq!(
-            text(numbers_unquoted(br#"{"retryCount":"0","configurationId":"10363315","recipientId":"1"}"#)).as_deref(),
-            Some(r#"{"retryCount":0,"configurationId":10363315,"recipientId":"1"}"#)
-        );
-        assert_eq!(
-            text(numbers_whole(br#"{"retryCount":0.0,"configurationId":1.0363315E7,"half":0.5,"list":[1.0]}"#)).as_deref(),
-            Some(r#"{"retryCount":0,"configurationId":10363315,"half":0.5,"list":[1.0]}"#)
-        );
+    fn a_space_in_an_address_was_a_plus() {
         assert_eq!(
             text(plus_in_addresses(br#"{"email":"a b@c.d","subject":"a b"}"#)).as_deref(),
             Some(r#"{"email":"a+b@c.d","subject":"a b"}"#)

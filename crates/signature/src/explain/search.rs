@@ -11,7 +11,7 @@ use super::{
     candidate::Candidate,
     finding::{Cause, Certainty, Difference, Finding},
     header::{self, Reading, reading_of},
-    key::{KeyForm, PAIR_COST, key_forms},
+    key::{KeyForm, PAIR_COST, PAIRED_KEYS, key_forms},
     method::Method,
 };
 use crate::verification::Match;
@@ -24,9 +24,6 @@ pub const WHOLE_BODY_BYTES_MAX: usize = 4 << 20;
 const WORK_BYTES_MAX: usize = DIGESTS_MAX * WHOLE_BODY_BYTES_MAX;
 /// Body forms kept to be used again, in bytes; what does not fit is made anew.
 const KEPT_BYTES_MAX: usize = 16 << 20;
-/// Keys that are tried together with a second mistake; with more keys at hand the pairs would crowd out the singles.
-const PAIRED_KEYS: usize = 4;
-
 /// How a search ended.
 pub(super) enum Outcome {
     /// The signature fits as it is.
@@ -51,20 +48,18 @@ pub(super) struct Tried {
 
 /// Tries until something fits or the budget is spent.
 pub(super) fn search(candidate: &Candidate<'_>, readings: &[Reading]) -> Outcome {
+    if let Some(outcome) = as_given(candidate, readings) {
+        return outcome;
+    }
     let keys = key_forms(candidate);
     let mut bodies = Bodies::new(candidate);
     let trials = trials(&keys, &bodies.steps, readings);
     let methods = usable_methods(readings).count();
-    let mut digests = 0;
+    // The keys as given come first of all and were tried just now.
+    let mut digests = trials.iter().take_while(|trial| trial.cost == 0).count();
+    bodies.work_left = bodies.work_left.saturating_sub(digests * candidate.body.len());
     let mut cut_short = false;
-    let mut malformed = None;
-    for trial in &trials {
-        // A signature that is only written wrongly is no answer while another one may fit as it is.
-        if trial.cost > 0
-            && let Some(outcome) = malformed
-        {
-            return outcome;
-        }
+    for trial in trials.iter().skip(digests) {
         if digests == DIGESTS_MAX || bodies.work_left < candidate.body.len() {
             cut_short = true;
             break;
@@ -75,18 +70,29 @@ pub(super) fn search(candidate: &Candidate<'_>, readings: &[Reading]) -> Outcome
         bodies.work_left = bodies.work_left.saturating_sub(body.len());
         if let Some(reading) = reading_of(readings, &trial.method.digest(&key.bytes, &body)) {
             let steps = trial.steps.map(|step| step.map(|place| bodies.steps[place]));
-            match hit(candidate, reading, key, trial.method, &steps, &body) {
-                outcome @ Outcome::Proved(_) if trial.cost == 0 => malformed = malformed.or(Some(outcome)),
-                outcome => return outcome,
-            }
+            return hit(candidate, reading, key, trial.method, &steps, &body);
         }
-    }
-    if let Some(outcome) = malformed {
-        return outcome;
     }
     let body_forms = bodies.forms();
     let streamed_only = candidate.body.len() > WHOLE_BODY_BYTES_MAX;
     Outcome::Nothing(Tried { digests, key_forms: keys.len(), body_forms, methods, cut_short, streamed_only })
+}
+
+/// The keys as given over the body as given. A signature that is only written wrongly is no answer while another one fits as it is.
+fn as_given(candidate: &Candidate<'_>, readings: &[Reading]) -> Option<Outcome> {
+    let method = Method::HmacSha256;
+    if !readings.iter().any(|reading| reading.mac.len() == method.digest_bytes()) {
+        return None;
+    }
+    let mut malformed = None;
+    for (place, key) in candidate.keys.iter().enumerate() {
+        let Some(reading) = reading_of(readings, &method.digest(key, candidate.body)) else { continue };
+        match hit(candidate, reading, &KeyForm::given(place, key), method, &[None, None], candidate.body) {
+            Outcome::Proved(finding) => malformed = malformed.or(Some(Outcome::Proved(finding))),
+            outcome => return Some(outcome),
+        }
+    }
+    malformed
 }
 
 /// Places of up to two steps, carried out in this order.

@@ -78,7 +78,7 @@ fn is_form(body: &[u8]) -> bool {
     body.contains(&b'%') && body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"%+=&-._~*!'()".contains(byte))
 }
 
-fn is_message(text: &[u8]) -> bool {
+pub(super) fn is_message(text: &[u8]) -> bool {
     text.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'[' | b'<'))
 }
 
