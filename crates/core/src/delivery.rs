@@ -189,7 +189,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Attempts made and counted so far.
     pub attempts_made: u32,
-    /// `retryCount` of the next attempt's body: 0 on the first; rises with every attempt and `retry_queue`.
+    /// `retryCount` of the next attempt's body: the number of attempts made and counted before it, whether the schedule asked for them
+    /// or a person (`retry_queue`).
     pub retry_count: u32,
     /// Where the retry schedule started: when recorded, or when a person asked for it again.
     pub schedule_started_at: Timestamp,

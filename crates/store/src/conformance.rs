@@ -104,6 +104,7 @@ macro_rules! store_conformance {
                 held_subscriptions_are_listed_with_their_reasons;
             acting:
                 a_retry_starts_the_schedule_anew,
+                each_message_counts_the_attempts_before_it,
                 a_cancelled_delivery_is_not_attempted,
                 a_hidden_delivery_is_left_out_where_asked,
                 nobody_acts_on_another_account,

@@ -78,8 +78,8 @@ pub struct DeliveryPage {
 /// What a person does to deliveries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DeliveryAction {
-    /// Attempt again at once, keeping the id; `retryCount` rises and the schedule starts anew (Connect: `retry_queue`). For waiting
-    /// (held ones included) and parked ones; others are left as they are.
+    /// Attempt again at once, keeping the id; the schedule starts anew, and `retryCount` goes on from the attempt before (Connect:
+    /// `retry_queue`). For waiting (held ones included) and parked ones; others are left as they are.
     Retry,
     /// Nobody wants it any more. For waiting and parked ones.
     Cancel,

@@ -42,7 +42,8 @@ fn names(all: &[(&'static str, Delivery)], changed: &[DeliveryId]) -> Vec<&'stat
     all.iter().filter(|(_, delivery)| changed.contains(&delivery.id)).map(|(row, _)| *row).collect()
 }
 
-/// Retry: what waits or is parked is due at once, its id the same, its count raised and its schedule anew.
+/// Retry: what waits or is parked is due at once, its id the same and its schedule anew. Its next message counts the attempts before
+/// it and no wish of a person: settling has raised `retryCount` already.
 pub async fn a_retry_starts_the_schedule_anew(world: World) {
     let (account, _, all) = one_of_each(&world).await;
     let changed = world.store.act_on_deliveries(account, ids(&all), DeliveryAction::Retry, at(5)).await.expect("done");
@@ -54,9 +55,34 @@ pub async fn a_retry_starts_the_schedule_anew(world: World) {
         }
         let made = u32::from(matches!(*row, "parked" | "failed once"));
         assert_eq!(after.state, waiting_until(at(5)), "{row}");
-        assert_eq!((after.attempts_made, after.retry_count), (made, made + 1), "{row}");
+        assert_eq!((after.attempts_made, after.retry_count), (made, made), "{row}");
         assert_eq!((after.schedule_started_at, after.attempts_before_schedule), (at(5), made), "{row}");
         assert_eq!(after.held_total, Duration::ZERO, "{row}");
+    }
+}
+
+/// The message after a retry carries the number of attempts before it: one more than the last, whoever asked for it.
+pub async fn each_message_counts_the_attempts_before_it(world: World) {
+    let (account, subscription) = world.subscribed().await;
+    let by = world.node().await;
+    let delivery = world.waiting(account, subscription, 7).await;
+    let wish = async |seconds| {
+        let changed = world.store.act_on_deliveries(account, vec![delivery.id], DeliveryAction::Retry, at(seconds)).await.expect("done");
+        assert_eq!(changed, [delivery.id]);
+    };
+    for (round, next) in (0..).zip([
+        Next::Waiting { due_at: at(500), held: None },
+        Next::Parked(ParkReason::Exhausted),
+        Next::Waiting { due_at: at(900), held: None },
+    ]) {
+        // Twice is no more than once: no message goes out in between.
+        wish(u64::from(round) * 10 + 1).await;
+        wish(u64::from(round) * 10 + 2).await;
+        let now = at(u64::from(round) * 10 + 2);
+        let claimed = world.claim(by, now, 7, 1).await;
+        assert_eq!(claimed.len(), 1, "round {round}");
+        assert_eq!((claimed[0].delivery.id, claimed[0].delivery.retry_count), (delivery.id, round), "round {round}");
+        world.settle(&claimed[0].delivery, by, now, next).await;
     }
 }
 

@@ -61,11 +61,12 @@ fn act_on_one(tx: &Tx<'_>, account: AccountId, row: i64, action: DeliveryAction,
     }
 }
 
-/// Due at once, free of its hold, its schedule anew, `retryCount` one higher (Connect: `retry_queue`).
+/// Due at once, free of its hold, its schedule anew (Connect: `retry_queue`). `retryCount` was raised when the attempt before was
+/// settled: raising it here as well would leave a number out.
 fn retry(tx: &Tx<'_>, row: i64, now: Timestamp) -> Result<bool, Fault> {
     let mut update = tx.conn.prepare_cached(
         "UPDATE delivery SET state = 0, at = ?2, held = 0, held_since = NULL, reason = 0, held_total = 0, hidden = 0,
-            retry_count = retry_count + 1, schedule_started_at = ?2, attempts_before_schedule = attempts_made
+            schedule_started_at = ?2, attempts_before_schedule = attempts_made
          WHERE id = ?1 AND (state = 0 OR state = 3) RETURNING order_key",
     )?;
     let mut rows = update.query(params![row, now.as_micros()])?;
