@@ -143,6 +143,7 @@ macro_rules! store_conformance {
                 a_cancelled_job_stops_its_holder;
             retaining:
                 what_is_finished_and_old_goes_and_nothing_else,
+                jobs_that_are_over_and_old_go,
                 retention_goes_in_small_steps,
                 a_shared_snapshot_stays_as_long_as_anything_shows_it,
                 what_has_expired_is_swept,

@@ -120,7 +120,8 @@ pub struct NodeRow {
 /// What may be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Deliveries (with events and attempts) recorded before this go, unless unfinished (waiting or leased).
+    /// Deliveries (with events and attempts) recorded before this go, unless unfinished (waiting or leased); so do jobs that were last
+    /// written before it, unless they are running.
     pub before: Timestamp,
     /// At most so many deliveries in one call.
     pub rows_max: u32,

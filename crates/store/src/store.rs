@@ -293,7 +293,7 @@ pub trait Store: Send + Sync + 'static {
 
     // --- upkeep ---
 
-    /// Deletes what retention allows, in small steps; also expired tickets, tokens and idempotency keys.
+    /// Deletes what retention allows, in small steps: deliveries, events, jobs; also expired tickets, tokens and idempotency keys.
     async fn retain(&self, retention: Retention, now: Timestamp) -> Result<Retained, StoreError>;
 
     /// The store's own health.

@@ -9,6 +9,7 @@ use countersign_core::{
 use super::world::{LONG, START, World, at, held, record, waiting_until};
 use crate::{
     StoreError,
+    job::{Job, JobState},
     objects::Ticket,
     query::{DeliveryFilter, Retained, Retention},
     record::{Idempotency, Record, Recorded},
@@ -59,6 +60,41 @@ pub async fn what_is_finished_and_old_goes_and_nothing_else(world: World) {
     world.settle(&rows[6].1, by, at(150), Next::Delivered).await;
     let last = world.store.retain(retention, at(200)).await.expect("retained");
     assert_eq!(last, Retained { deliveries: 1, events: 1, more: false });
+}
+
+/// Jobs that are over go when they were last written before retention began; those that run stay, however old.
+pub async fn jobs_that_are_over_and_old_go(world: World) {
+    let account = world.account().await;
+    let by = world.node().await;
+    let mut jobs = Vec::new();
+    for (row, end, stays) in [
+        ("finished", Some((JobState::Finished, at(10))), false),
+        ("failed", Some((JobState::Failed, at(10))), false),
+        ("finished late", Some((JobState::Finished, at(150))), true),
+        ("running", None, true),
+    ] {
+        let job = Job {
+            id: world.job_id(),
+            account,
+            kind: "replay".into(),
+            state: JobState::Running,
+            spec: "{}".into(),
+            progress: "{}".into(),
+            created_at: START,
+            changed_at: START,
+            leased_by: None,
+        };
+        world.store.create_job(job.clone()).await.expect("stored");
+        assert_eq!(world.store.claim_jobs(by, START, 10).await.expect("claimed").len(), 1, "{row}");
+        if let Some((state, when)) = end {
+            world.store.write_job(by, job.id, state, "{}".into(), when).await.expect("stored").expect("its holder");
+        }
+        jobs.push((row, job.id, stays));
+    }
+    world.store.retain(Retention { before: at(100), rows_max: 100 }, at(200)).await.expect("retained");
+    for (row, id, stays) in jobs {
+        assert_eq!(world.store.job(account, id).await.expect("read").is_some(), stays, "{row}");
+    }
 }
 
 /// Small steps: no more than asked for, and the answer tells whether more remains.

@@ -2,7 +2,7 @@
 
 use countersign_core::{
     Timestamp,
-    id::{AccountId, Incarnation, JobId},
+    id::{AccountId, Incarnation, JobId, first_at},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -10,7 +10,7 @@ use super::{
     fault::Fault,
     node,
     transaction::Tx,
-    value::{column, id, raw, time},
+    value::{column, id, limit, raw, time},
 };
 use crate::{
     Refused,
@@ -127,6 +127,17 @@ pub(super) fn list(conn: &Connection, account: AccountId, limit: u32) -> Result<
         jobs.push(read(row)?);
     }
     Ok(jobs)
+}
+
+/// Deletes jobs that are over and were last written before a time, oldest first. The ids are ordered by time, so that a look
+/// passes by the old ones alone.
+pub(super) fn delete_old(tx: &Tx<'_>, before: Timestamp, rows_max: usize) -> Result<(), Fault> {
+    let mut delete = tx.conn.prepare_cached(
+        "DELETE FROM job WHERE id IN
+            (SELECT id FROM job WHERE id < ?1 AND state <> 'running' AND changed_at < ?2 ORDER BY id LIMIT ?3)",
+    )?;
+    delete.execute(params![id(first_at(before)), before.as_micros(), limit(rows_max)])?;
+    Ok(())
 }
 
 fn read(row: &Row<'_>) -> Result<Job, Fault> {

@@ -9,7 +9,7 @@ use countersign_core::{
     id::{AccountId, SubscriptionId},
 };
 
-use super::{content, credential, idempotency, retention, store::SqliteStore, subscription, writer::Weight};
+use super::{content, credential, idempotency, job, retention, store::SqliteStore, subscription, writer::Weight};
 use crate::{
     StoreError,
     query::{Retained, Retention},
@@ -17,6 +17,8 @@ use crate::{
 
 /// Deliveries cancelled in one transaction when their subscription was deleted.
 const CANCEL_STEP_ROWS: usize = 500;
+/// Jobs deleted in one call of retention: people make them one at a time, so there are never many.
+const JOBS_PER_CALL: usize = 100;
 /// Steps in which pages are given back to the file system in one call of retention.
 const VACUUM_STEPS_MAX: usize = 64;
 
@@ -143,7 +145,10 @@ impl SqliteStore {
     pub(super) async fn retain_all(&self, retention: Retention, now: Timestamp) -> Result<Retained, StoreError> {
         let mut retained = self.retain_deliveries(retention).await?;
         self.retain_events(retention, &mut retained).await?;
-        self.sweep_expired(now, usize::try_from(retention.rows_max).unwrap_or(usize::MAX)).await?;
+        let rows_max = usize::try_from(retention.rows_max).unwrap_or(usize::MAX);
+        self.write(Weight::rows(JOBS_PER_CALL.min(rows_max)), move |tx| job::delete_old(tx, retention.before, JOBS_PER_CALL.min(rows_max)))
+            .await?;
+        self.sweep_expired(now, rows_max).await?;
         self.give_back_pages().await?;
         Ok(retained)
     }
