@@ -3,6 +3,7 @@
 //! - [`Listener`] is an HTTP server that records what it receives and answers as told: statuses in a row, late, never,
 //!   by closing, resetting, dripping, or with more than anyone should read. Over TLS with certificates of [`TestCa`].
 //! - [`FaultProxy`] stands between two programs and delays, drops, resets, half-closes or swallows their bytes.
+//! - [`FaultyStore`] stands before a real store and fails the n-th call, or every call of a method.
 //! - [`ManualClock`] moves only when told.
 //! - [`broken`] has messages whose signature does not fit, each with the reason.
 //!
@@ -37,6 +38,7 @@ mod proxy;
 mod received;
 mod script;
 mod socket;
+mod store;
 mod tls;
 
 pub use answer::Answer;
@@ -45,4 +47,5 @@ pub use listener::{Listener, ListenerBuilder};
 pub use proxy::{FaultProxy, ProxyCounts, ProxyMode};
 pub use received::{Counts, Received};
 pub use socket::unused_address;
+pub use store::{FaultyStore, StoreFault};
 pub use tls::{ClientCertificates, Identity, TestCa};
