@@ -139,7 +139,7 @@ impl Process {
         )
         .await
         .context("the worker does not start")?;
-        ids.renumber(worker.life().number());
+        worker.number(Arc::clone(&ids));
         worker.watch_holds(attempts);
 
         let first = FirstStart {

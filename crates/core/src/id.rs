@@ -206,7 +206,8 @@ impl fmt::Display for SubscriptionId {
     }
 }
 
-/// Where a lane leads: account, origin and TLS identity, hashed to 63 bits (see [`crate::listener::Listener`]).
+/// Where a lane leads: account, origin and TLS identity, hashed to 63 bits (see [`crate::listener::Listener`]). Negative numbers are lanes
+/// of one subscription alone (see [`crate::listener::lane_of_its_own`]).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct ListenerId(pub i64);

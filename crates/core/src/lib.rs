@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod envelope;
 pub mod event;
 pub mod id;
+pub mod limits;
 pub mod listener;
 pub mod matching;
 pub mod message;

@@ -1,10 +1,27 @@
 //! A listener: where a lane leads. All subscriptions and envelopes of an account that name the same origin with the
 //! same TLS identity share one.
+//!
+//! A subscription with limits has a lane of its own: at its limit it blocks no other, and what it may not send yet is not even
+//! claimed. Such a lane is named after its subscription, so that its limits can be found from its name and a new URL does not
+//! start them anew.
 
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::id::{AccountId, CredentialId, ListenerId};
+use crate::id::{AccountId, CredentialId, ListenerId, SubscriptionId};
+
+/// The lane of one subscription alone. Hashed listeners are not negative, and subscriptions are numbered from
+/// [`SubscriptionId::FIRST`] over all accounts, so that no two lanes share a name.
+#[must_use]
+pub fn lane_of_its_own(subscription: SubscriptionId) -> ListenerId {
+    ListenerId(subscription.0.saturating_neg())
+}
+
+/// The subscription that a lane belongs to alone; `None` for the shared lane of a listener.
+#[must_use]
+pub fn owner(lane: ListenerId) -> Option<SubscriptionId> {
+    (lane.0 < 0).then(|| SubscriptionId(lane.0.saturating_neg()))
+}
 
 /// Account, origin and TLS identity.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -41,6 +58,13 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lane_of_its_own_names_its_subscription() {
+        assert_eq!(owner(lane_of_its_own(SubscriptionId::FIRST)), Some(SubscriptionId::FIRST));
+        assert_eq!(owner(ListenerId(0)), None);
+        assert_eq!(owner(ListenerId(i64::MAX)), None);
+    }
 
     #[test]
     fn one_origin_and_identity_is_one_listener_whatever_the_path() {

@@ -1,7 +1,7 @@
 //! A subscription: who wants what, where it goes and how it proves itself. On the Docusign wire a Connect
 //! configuration (account level, Recipient Connect) or an `eventNotification` (envelope level).
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -9,8 +9,9 @@ use url::Url;
 use crate::{
     auth::{BasicCredentials, OAuthConnection},
     event::EventName,
-    id::{AccountId, CredentialId, EnvelopeId, SubscriptionId, UserId},
-    listener::Listener,
+    id::{AccountId, CredentialId, EnvelopeId, ListenerId, SubscriptionId, UserId},
+    limits::{Limits, Rate},
+    listener::{self, Listener},
     retry::RetryProfile,
     time::Timestamp,
 };
@@ -217,6 +218,17 @@ pub struct Pace {
     pub timeout: Option<Duration>,
 }
 
+impl Pace {
+    /// Its limits. A limit of nothing, which saving refuses, is none.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            concurrency_max: self.concurrency_max.and_then(|limit| NonZeroU32::new(limit.into())),
+            rate: self.rate_per_second_max.and_then(NonZeroU32::new).map(Rate),
+        }
+    }
+}
+
 /// Who wants what. Secrets inside (`proofs`) are not serialised: see [`crate::config::Configured`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subscription {
@@ -267,6 +279,13 @@ impl Subscription {
     pub fn listener(&self, identity: Option<CredentialId>) -> Listener {
         let identity = if self.proofs.mutual_tls { self.proofs.certificate.or(identity) } else { None };
         Listener::of(self.account, &self.url, identity)
+    }
+
+    /// The lane its deliveries wait for: its listener's, which it shares, or its own when it has limits. `identity` as for
+    /// [`Subscription::listener`].
+    #[must_use]
+    pub fn lane(&self, identity: Option<CredentialId>) -> ListenerId {
+        if self.pace.limits().are_any() { listener::lane_of_its_own(self.id) } else { self.listener(identity).id() }
     }
 
     /// The reason why its deliveries wait, if they do.

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use countersign_core::{
     Timestamp,
     delivery::Hold,
-    id::{AttemptId, IdSource},
+    id::{AccountId, AttemptId, IdSource, SubscriptionId},
+    limits::Limits,
     outcome::{FailureKind, Outcome, parse_retry_after},
 };
 use countersign_egress::{Answer, Egress, Purpose, Renewal, Request, SendFailure, Token, TokenSource};
@@ -112,6 +113,9 @@ impl Attempts {
                 return Executed::NotNow;
             }
         };
+        if subscription.pace.limits().are_any() && delivery.listener != subscription.lane(config.identity()) {
+            return Executed::Elsewhere(subscription.lane(config.identity()));
+        }
         let integrator = match subscription.proofs.integrator {
             None => Arc::clone(&config),
             Some(account) => match parts.configs.account(account).await {
@@ -251,6 +255,16 @@ impl Attempts {
 impl Execute for Attempts {
     async fn execute(&self, item: &Item, stop: &CancellationToken) -> Executed {
         self.attempt(item, stop).await
+    }
+
+    async fn limits(&self, account: AccountId, subscription: SubscriptionId) -> Option<Limits> {
+        match self.parts.configs.subscription(account, subscription).await {
+            Ok(found) => Some(found.map(|(_, subscription)| subscription.pace.limits()).unwrap_or_default()),
+            Err(error) => {
+                tracing::error!(%error, subscription.id = %subscription, "the limits of a subscription cannot be read");
+                None
+            }
+        }
     }
 }
 

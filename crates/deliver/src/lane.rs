@@ -2,23 +2,36 @@
 //!
 //! No lane waits for another. A lane holds in memory at most `PENDING_PER_ATTEMPT` deliveries for each attempt it may make at
 //! once: a hanging listener, whose concurrency has shrunk to one, keeps a handful; the rest wait in the store.
+//!
+//! A subscription with limits has a lane of its own ([`countersign_core::listener::lane_of_its_own`]), whose concurrency ends at the
+//! limit and which keeps the rate: one runner waits for the next turn, and no more is held in memory than goes out within
+//! [`AHEAD`]. What is over the rate stays in the store, due since when it was due, and is not claimed.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use countersign_core::{
     Timestamp,
     delivery::Delivery,
     event::Event,
-    id::{DeliveryId, ListenerId},
+    id::{AccountId, DeliveryId, ListenerId, SubscriptionId},
+    limits::{Bucket, Limits, Rate},
+    listener,
 };
 
-use crate::pace::{Pace, Sign};
+use crate::{
+    node::Stake,
+    pace::{Pace, Sign},
+};
 
 /// Deliveries in memory for each attempt allowed at once: enough that a lane never runs dry between two claims.
 const PENDING_PER_ATTEMPT: u32 = 16;
+/// What a lane with a rate holds in memory goes out within this time, unless it is a single one: long enough that it does not run
+/// dry between two claims, short enough that hardly anything is leased that could wait in the store.
+const AHEAD: Duration = Duration::from_secs(1);
 
 /// A delivery in memory, leased to this node.
 #[derive(Clone, Debug)]
@@ -29,6 +42,8 @@ pub struct Item {
     pub event: Arc<Event>,
     /// How often it was in the hands of a process that died.
     pub times_orphaned: u32,
+    /// Keeps the life alive to which it is leased.
+    pub stake: Stake,
 }
 
 impl Item {
@@ -59,7 +74,14 @@ struct State {
     in_flight: u32,
     /// The store has due deliveries for this lane: fresh ones queue up behind them there.
     backlogged: bool,
+    concurrency_max: u32,
     queue_max: u32,
+    /// The limits of the subscription that the lane belongs to alone, and whose it is; `None` until they are known.
+    limits: Option<Limits>,
+    account: Option<AccountId>,
+    bucket: Bucket,
+    /// A runner waits for the rate.
+    waits: bool,
     used_at: Timestamp,
 }
 
@@ -68,9 +90,33 @@ impl State {
         u32::try_from(self.queue.len()).unwrap_or(u32::MAX).saturating_add(self.reserved).saturating_add(self.in_flight)
     }
 
-    fn pending_max(&self, now: Timestamp) -> u32 {
-        self.pace.limit(now).saturating_mul(PENDING_PER_ATTEMPT).min(self.queue_max)
+    /// In memory, not begun.
+    fn ahead(&self) -> u32 {
+        self.pending().saturating_sub(self.in_flight)
     }
+
+    fn pending_max(&self, now: Timestamp) -> u32 {
+        let busy = self.pace.limit(now).saturating_mul(PENDING_PER_ATTEMPT).min(self.queue_max);
+        match self.rate() {
+            None => busy,
+            Some(rate) => busy.min(self.in_flight.saturating_add(self.bucket.yields(rate, now, AHEAD).max(1))),
+        }
+    }
+
+    fn rate(&self) -> Option<Rate> {
+        self.limits.and_then(|limits| limits.rate)
+    }
+}
+
+/// What a runner did before it asks for its next turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Before {
+    /// It was just started.
+    Nothing,
+    /// An attempt, which said this about the listener.
+    Attempt(Sign),
+    /// It waited for the rate.
+    Wait,
 }
 
 /// What a runner does next.
@@ -78,6 +124,8 @@ impl State {
 pub enum Turn {
     /// Attempt this.
     Attempt(Box<Item>),
+    /// The rate allows nothing before this time: wait, then ask again.
+    Wait(Timestamp),
     /// End: nothing to do, or more runners than attempts allowed.
     End,
     /// End, and give these back to the store: the breaker is open.
@@ -99,6 +147,8 @@ pub struct LaneView {
     pub breaker_open: bool,
     /// The store has due deliveries for it.
     pub backlogged: bool,
+    /// What it holds waits for the rate of its subscription.
+    pub throttled: bool,
 }
 
 impl Lane {
@@ -112,10 +162,29 @@ impl Lane {
                 runners: 0,
                 in_flight: 0,
                 backlogged: false,
+                concurrency_max,
                 queue_max,
+                limits: listener::owner(listener).is_none().then(Limits::default),
+                account: None,
+                bucket: Bucket::default(),
+                waits: false,
                 used_at: now,
             }),
         }
+    }
+
+    /// The subscription it belongs to alone, with its account once that is known.
+    pub(crate) fn owner(&self) -> Option<(Option<AccountId>, SubscriptionId)> {
+        listener::owner(self.listener).map(|subscription| (self.lock().account, subscription))
+    }
+
+    /// Obeys these limits from now on: this node's part of what the subscription asks for.
+    pub(crate) fn obey(&self, account: AccountId, limits: Limits) {
+        let mut state = self.lock();
+        let concurrency_max = limits.concurrency_max.map_or(u32::MAX, std::num::NonZeroU32::get).min(state.concurrency_max);
+        state.pace.set_limit_max(concurrency_max);
+        state.limits = Some(limits);
+        state.account = Some(account);
     }
 
     /// Takes a place in the queue for a fresh delivery; false when it must go through the store.
@@ -123,6 +192,11 @@ impl Lane {
         let mut state = self.lock();
         state.used_at = now;
         if state.backlogged || !state.pace.is_closed() {
+            return false;
+        }
+        if state.limits.is_none() {
+            // The claim asks for them.
+            state.backlogged = true;
             return false;
         }
         if state.pending() >= state.pending_max(now) {
@@ -152,7 +226,9 @@ impl Lane {
     /// How many deliveries a claim may bring, 0 for none now.
     pub(crate) fn room(&self, now: Timestamp) -> u32 {
         let state = self.lock();
-        if state.pace.is_closed() {
+        if state.limits.is_none() {
+            0
+        } else if state.pace.is_closed() {
             state.pending_max(now).saturating_sub(state.pending())
         } else {
             state.pace.limit(now).saturating_sub(state.pending())
@@ -180,14 +256,17 @@ impl Lane {
         start
     }
 
-    /// What a runner does next. The first call of a runner passes `None`, later ones what the last attempt said.
-    /// The second value is how many more runners may be started.
-    pub(crate) fn turn(&self, learned: Option<Sign>, now: Timestamp) -> (Turn, u32) {
+    /// What a runner does next. The second value is how many more runners may be started.
+    pub(crate) fn turn(&self, before: Before, now: Timestamp) -> (Turn, u32) {
         let mut state = self.lock();
         state.used_at = now;
-        if let Some(sign) = learned {
-            state.in_flight = state.in_flight.saturating_sub(1);
-            state.pace.learn(sign, now);
+        match before {
+            Before::Nothing => {}
+            Before::Attempt(sign) => {
+                state.in_flight = state.in_flight.saturating_sub(1);
+                state.pace.learn(sign, now);
+            }
+            Before::Wait => state.waits = false,
         }
         let limit = state.pace.limit(now);
         if limit == 0 {
@@ -200,15 +279,38 @@ impl Lane {
             state.runners -= 1;
             return (Turn::End, 0);
         }
+        let mut together = u32::MAX;
+        if let Some(rate) = state.rate()
+            && !state.queue.is_empty()
+        {
+            if let Err(ready_at) = state.bucket.take(rate, now) {
+                if state.waits {
+                    state.runners -= 1;
+                    return (Turn::End, 0);
+                }
+                state.waits = true;
+                return (Turn::Wait(ready_at), 0);
+            }
+            // One more than there is now, so that somebody waits for the next turn while this attempt is under way.
+            together = state.bucket.yields(rate, now, Duration::ZERO).saturating_add(u32::from(!state.waits));
+        }
         let Some(item) = state.queue.pop_front() else {
             state.runners = state.runners.saturating_sub(1);
             return (Turn::End, 0);
         };
         state.pace.begin(now);
         state.in_flight += 1;
-        let wanted = u32::try_from(state.queue.len()).unwrap_or(u32::MAX).min(limit.saturating_sub(state.runners));
+        let wanted = u32::try_from(state.queue.len()).unwrap_or(u32::MAX).min(limit.saturating_sub(state.runners)).min(together);
         state.runners += wanted;
         (Turn::Attempt(Box::new(item)), wanted)
+    }
+
+    /// Ends a runner that waited for the rate, and takes everything that was not begun, for shutdown.
+    pub(crate) fn leave(&self) -> Vec<Item> {
+        let mut state = self.lock();
+        state.waits = false;
+        state.runners = state.runners.saturating_sub(1);
+        state.queue.drain(..).collect()
     }
 
     /// Takes everything that was not begun, for shutdown.
@@ -233,13 +335,15 @@ impl Lane {
             queued: u32::try_from(state.queue.len()).unwrap_or(u32::MAX),
             breaker_open: !state.pace.is_closed(),
             backlogged: state.backlogged,
+            throttled: state.waits,
         }
     }
 
     /// True when the lane could take a good part of its share from the store.
     pub(crate) fn is_hungry(&self, now: Timestamp) -> bool {
         let state = self.lock();
-        state.backlogged && state.pace.is_closed() && state.pending() * 2 <= state.pending_max(now)
+        let room = state.pending_max(now).saturating_sub(state.in_flight);
+        state.backlogged && state.pace.is_closed() && state.ahead().saturating_mul(2) <= room
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -251,3 +355,6 @@ impl Lane {
 pub(crate) fn ids(items: &[Item]) -> Vec<DeliveryId> {
     items.iter().map(|item| item.delivery.id).collect()
 }
+
+#[cfg(test)]
+mod tests;

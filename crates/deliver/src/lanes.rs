@@ -14,6 +14,7 @@ use countersign_core::{
     delivery::Delivery,
     event::Event,
     id::{DeliveryId, Incarnation, ListenerId},
+    listener,
 };
 use countersign_store::handover::{HandOver, Slot};
 use tokio::sync::Notify;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 use crate::{
     Clock,
     lane::{Item, Lane, LaneView},
+    node::Lease,
     settings::Settings,
 };
 
@@ -40,7 +42,7 @@ pub struct Lanes {
     bytes: AtomicUsize,
     runners: AtomicU32,
     open: AtomicBool,
-    incarnation: Mutex<Option<Incarnation>>,
+    lease: Mutex<Option<Lease>>,
     disowned: Mutex<Vec<DeliveryId>>,
     /// Rung when there may be something to claim.
     pub(crate) due: Notify,
@@ -62,7 +64,7 @@ impl Lanes {
             bytes: AtomicUsize::new(0),
             runners: AtomicU32::new(0),
             open: AtomicBool::new(false),
-            incarnation: Mutex::new(None),
+            lease: Mutex::new(None),
             disowned: Mutex::default(),
             due: Notify::new(),
             starter: std::sync::OnceLock::new(),
@@ -76,10 +78,10 @@ impl Lanes {
         let _ = self.starter.set(starter);
     }
 
-    /// Slots are given from now on, leased to this incarnation; `None` closes.
-    pub(crate) fn open_for(&self, incarnation: Option<Incarnation>) {
-        *self.incarnation.lock().unwrap_or_else(PoisonError::into_inner) = incarnation;
-        self.open.store(incarnation.is_some(), Ordering::Release);
+    /// Slots are given from now on, leased to this life; `None` closes.
+    pub(crate) fn open_for(&self, lease: Option<Lease>) {
+        self.open.store(lease.is_some(), Ordering::Release);
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = lease;
     }
 
     /// The lane of a listener.
@@ -128,6 +130,12 @@ impl Lanes {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Those that belong to one subscription alone.
+    pub(crate) fn owned(&self) -> Vec<Arc<Lane>> {
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.values().filter(|lane| listener::owner(lane.listener).is_some()).cloned().collect()
+    }
+
     /// What the lanes look like.
     #[must_use]
     pub fn views(&self) -> Vec<LaneView> {
@@ -164,7 +172,7 @@ impl HandOver for LaneHandOver {
         if !lanes.open.load(Ordering::Acquire) {
             return None;
         }
-        let incarnation = (*lanes.incarnation.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let lease = lanes.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let lane = lanes.lane(listener);
         let taken = lanes.bytes.fetch_add(bytes, Ordering::Relaxed);
         if taken.saturating_add(bytes) > lanes.settings.bytes_in_memory_max {
@@ -176,7 +184,7 @@ impl HandOver for LaneHandOver {
             lanes.free(bytes);
             return None;
         }
-        Some(Box::new(LaneSlot { lanes: Arc::clone(lanes), lane, bytes, incarnation, filled: false }))
+        Some(Box::new(LaneSlot { lanes: Arc::clone(lanes), lane, bytes, lease, filled: false }))
     }
 
     fn wake(&self, listener: ListenerId) {
@@ -197,18 +205,18 @@ struct LaneSlot {
     lanes: Arc<Lanes>,
     lane: Arc<Lane>,
     bytes: usize,
-    incarnation: Incarnation,
+    lease: Lease,
     filled: bool,
 }
 
 impl Slot for LaneSlot {
     fn incarnation(&self) -> Incarnation {
-        self.incarnation
+        self.lease.incarnation
     }
 
     fn fill(mut self: Box<Self>, delivery: Delivery, event: Arc<Event>) {
         self.filled = true;
-        let item = Item { delivery, event, times_orphaned: 0 };
+        let item = Item { delivery, event, times_orphaned: 0, stake: self.lease.stake.clone() };
         self.lanes.push(&self.lane, item, true);
     }
 }

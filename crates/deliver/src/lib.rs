@@ -14,10 +14,10 @@ pub mod execute;
 mod holds;
 pub mod lane;
 pub mod lanes;
+mod limits;
 pub mod metrics;
 pub mod node;
 pub mod pace;
-
 pub mod route;
 pub mod settings;
 pub mod settlement;

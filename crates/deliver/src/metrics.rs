@@ -77,6 +77,7 @@ impl Collector for LaneFigures {
             ("lanes", "Lanes in memory", count(views.len())),
             ("lanes_breaker_open", "Lanes whose breaker is open", count(views.iter().filter(|v| v.breaker_open).count())),
             ("lanes_backlogged", "Lanes with due deliveries in the store", count(views.iter().filter(|v| v.backlogged).count())),
+            ("lanes_throttled", "Lanes that wait for the rate of their subscription", count(views.iter().filter(|v| v.throttled).count())),
             ("attempts_in_flight", "Attempts under way", views.iter().map(|v| i64::from(v.in_flight)).sum()),
             ("deliveries_queued", "Deliveries in memory, not begun", views.iter().map(|v| i64::from(v.queued)).sum()),
         ];

@@ -82,6 +82,12 @@ impl Pace {
         Self { limit: 1, limit_max: limit_max.max(1), silent_in_a_row: 0, breaker: Breaker::Closed }
     }
 
+    /// From now on at most so many (at least 1).
+    pub fn set_limit_max(&mut self, limit_max: u32) {
+        self.limit_max = limit_max.max(1);
+        self.limit = self.limit.min(self.limit_max);
+    }
+
     /// Attempts allowed at once; 0 while the breaker is open.
     #[must_use]
     pub fn limit(&self, now: Timestamp) -> u32 {
@@ -170,6 +176,20 @@ mod tests {
             pace.learn(Sign::Silent, NOW);
             assert_eq!(pace.limit(NOW), expected);
         }
+    }
+
+    #[test]
+    fn a_lower_maximum_holds_at_once_and_a_higher_one_is_grown_into() {
+        let mut pace = Pace::new(8);
+        for _ in 0..10 {
+            pace.learn(Sign::Alive, NOW);
+        }
+        for (limit_max, then) in [(3, 3), (0, 1), (8, 1)] {
+            pace.set_limit_max(limit_max);
+            assert_eq!(pace.limit(NOW), then, "{limit_max}");
+        }
+        pace.learn(Sign::Alive, NOW);
+        assert_eq!(pace.limit(NOW), 2);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use countersign_store::{
 };
 use tokio::sync::mpsc;
 
+use crate::node::Stake;
+
 /// Settlements written in one call.
 const BATCH_MAX: usize = 512;
 /// Settlements waiting for the store; runners wait beyond that.
@@ -88,7 +90,7 @@ pub fn holder(delivery: &Delivery) -> Option<Incarnation> {
 
 /// A handle to the settling task.
 #[derive(Clone, Debug)]
-pub struct Settler(mpsc::Sender<Settlement>);
+pub struct Settler(mpsc::Sender<(Settlement, Stake)>);
 
 impl Settler {
     /// Starts the settling task; it ends when the last handle is dropped and everything is written.
@@ -98,16 +100,17 @@ impl Settler {
         (Self(sender), tokio::spawn(run(store, receiver, settled)))
     }
 
-    /// Queues a settlement; waits while the store is behind.
-    pub async fn settle(&self, settlement: Settlement) {
+    /// Queues a settlement; waits while the store is behind. The life that settles is kept alive until it is written.
+    pub async fn settle(&self, settlement: Settlement, stake: Stake) {
         // The task ends only after the last handle: the queue cannot be closed here.
-        let _ = self.0.send(settlement).await;
+        let _ = self.0.send((settlement, stake)).await;
     }
 }
 
-async fn run(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Settlement>, settled: impl Fn(&Settlement, bool)) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+async fn run(store: Arc<dyn Store>, mut queue: mpsc::Receiver<(Settlement, Stake)>, settled: impl Fn(&Settlement, bool)) {
+    let mut received = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut received, BATCH_MAX).await > 0 {
+        let (batch, stakes): (Vec<Settlement>, Vec<Stake>) = received.drain(..).unzip();
         let mut pause = STORE_PAUSE_MIN;
         loop {
             match store.settle(batch.clone()).await {
@@ -135,7 +138,7 @@ async fn run(store: Arc<dyn Store>, mut queue: mpsc::Receiver<Settlement>, settl
                 }
             }
         }
-        batch.clear();
+        drop(stakes);
     }
 }
 

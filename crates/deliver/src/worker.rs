@@ -12,13 +12,13 @@ use std::{
 use countersign_core::{
     Timestamp,
     delivery::{DeliveryState, ParkReason},
-    id::{Incarnation, ListenerId},
+    id::{IdSource, Incarnation, ListenerId},
     outcome::Outcome,
     retry::Jitter,
 };
 use countersign_store::{
     Store, StoreError,
-    claim::{Claim, LaneQuota, SUSPECT_FROM},
+    claim::{Claim, Claimed, LaneQuota, SUSPECT_FROM},
     handover::HandOver,
     settle::{Next, Settlement},
 };
@@ -30,9 +30,10 @@ use crate::{
     attempt::Attempts,
     execute::{Execute, Executed},
     holds,
-    lane::{Item, Lane, Turn, ids},
+    lane::{Before, Item, Lane, Turn, ids},
     lanes::{LaneHandOver, Lanes, Start},
-    node::Life,
+    limits::LimitsNow,
+    node::{Lease, Life},
     pace::Sign,
     settings::Settings,
     settlement::{Settler, cancelled, holder, settlement},
@@ -69,6 +70,7 @@ struct Core {
     settings: Settings,
     clock: Clock,
     dice: Dice,
+    limits: LimitsNow,
     runners: TaskTracker,
     /// No new attempts.
     stopping: CancellationToken,
@@ -111,6 +113,7 @@ impl Worker {
             settings: settings.clone(),
             clock: Arc::clone(&clock),
             dice: Arc::clone(&dice),
+            limits: LimitsNow::new(&settings),
             runners: TaskTracker::new(),
             stopping: CancellationToken::new(),
             abort: CancellationToken::new(),
@@ -144,6 +147,18 @@ impl Worker {
         Arc::clone(&self.core.lanes)
     }
 
+    /// Numbers ids after this node, from now on and when it begins another life: no two live nodes make the same id.
+    pub fn number(&self, ids: Arc<IdSource>) {
+        let mut life = self.life.clone();
+        ids.renumber(life.number());
+        let stopped = self.core.retired.clone();
+        tokio::spawn(async move {
+            while stopped.run_until_cancelled(life.changed()).await == Some(true) {
+                ids.renumber(life.number());
+            }
+        });
+    }
+
     /// The present life of this node; timers and jobs are leased to it as well.
     #[must_use]
     pub fn life(&self) -> Life {
@@ -158,9 +173,8 @@ impl Worker {
         core.stopping.cancel();
         // The claim loop ends by itself; it does not panic.
         let _ = self.claims.await;
-        let incarnation = self.life.incarnation();
         for lane in core.lanes.all() {
-            core.give_back(incarnation, lane.drain()).await;
+            core.give_back_all(lane.drain()).await;
         }
         core.runners.close();
         if tokio::time::timeout(core.settings.grace, core.runners.wait()).await.is_err() {
@@ -169,12 +183,13 @@ impl Worker {
         }
         // What runners pushed back into a lane while they ended.
         for lane in core.lanes.all() {
-            core.give_back(incarnation, lane.drain()).await;
+            core.give_back_all(lane.drain()).await;
         }
         core.settler.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let _ = self.settler_task.await;
         core.retired.cancel();
         let _ = self.life_task.await;
+        let incarnation = self.life.incarnation();
         if let Err(error) = core.store.retire_node(incarnation, (core.clock)()).await {
             tracing::warn!(%error, "this node could not be retired; its lease runs out by itself");
         }
@@ -193,15 +208,15 @@ impl Core {
     // --- runners ---
 
     async fn run(self: Arc<Self>, lane: Arc<Lane>) {
-        let mut learned = None;
+        let mut before = Before::Nothing;
         loop {
-            let (turn, more) = lane.turn(learned.take(), (self.clock)());
+            let (turn, more) = lane.turn(before, (self.clock)());
             for _ in 0..more {
                 Start::start(&*self, &lane);
             }
             match turn {
                 Turn::Attempt(item) => {
-                    learned = Some(self.attempt(&item).await);
+                    before = Before::Attempt(self.attempt(&item).await);
                     self.lanes.free(item.bytes());
                     // The next of its order, or the next suspect, may be claimed now.
                     let is_followed = item.delivery.order_key.is_some() || item.times_orphaned >= SUSPECT_FROM;
@@ -209,10 +224,17 @@ impl Core {
                         self.lanes.due.notify_one();
                     }
                 }
-                Turn::GiveBack(items) => {
-                    if let Some(by) = items.first().and_then(|item| holder(&item.delivery)) {
-                        self.give_back(by, items).await;
+                Turn::Wait(until) => {
+                    tokio::select! {
+                        () = tokio::time::sleep(until.since((self.clock)())) => before = Before::Wait,
+                        () = self.stopping.cancelled() => {
+                            self.give_back_all(lane.leave()).await;
+                            break;
+                        }
                     }
+                }
+                Turn::GiveBack(items) => {
+                    self.give_back_all(items).await;
                     break;
                 }
                 Turn::End => break,
@@ -235,7 +257,7 @@ impl Core {
             tracing::error!(delivery.id = %item.delivery.id, "parked: it was in flight in {} processes when they died", item.times_orphaned);
             let mut written = cancelled(&item.delivery, by, (self.clock)());
             written.next = Next::Parked(ParkReason::Poison);
-            self.settle(written).await;
+            self.settle(written, item).await;
             return Sign::Nothing;
         }
         // A panic stays with its delivery: the process and the lane live on.
@@ -247,32 +269,40 @@ impl Core {
                     self.give_back_one(by, item, now, Some(hold)).await;
                 } else {
                     let jitter = Jitter::from_random((self.dice)());
-                    self.settle(settlement(&item.delivery, by, attempt, &outcome, &policy, now, jitter)).await;
+                    self.settle(settlement(&item.delivery, by, attempt, &outcome, &policy, now, jitter), item).await;
                 }
                 Sign::of(&outcome)
             }
             Ok(Executed::Unwanted) => {
-                self.settle(cancelled(&item.delivery, by, now)).await;
+                self.settle(cancelled(&item.delivery, by, now), item).await;
                 Sign::Nothing
             }
             Ok(Executed::NotNow) => {
                 self.give_back_one(by, item, now + NOT_NOW, None).await;
                 Sign::Nothing
             }
+            Ok(Executed::Elsewhere(lane)) => {
+                if let Err(error) = self.store.reroute(by, vec![item.delivery.id], lane).await {
+                    tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be moved to its lane; trying again");
+                    self.lanes_disown(vec![item.delivery.id]);
+                }
+                self.lanes.due.notify_one();
+                Sign::Nothing
+            }
             Err(_) => {
                 tracing::error!(delivery.id = %item.delivery.id, "an attempt panicked; the delivery is parked");
                 let mut written = cancelled(&item.delivery, by, now);
                 written.next = Next::Parked(ParkReason::Poison);
-                self.settle(written).await;
+                self.settle(written, item).await;
                 Sign::Nothing
             }
         }
     }
 
-    async fn settle(&self, settlement: Settlement) {
+    async fn settle(&self, settlement: Settlement, item: &Item) {
         let settler = self.settler.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some(settler) = settler {
-            settler.settle(settlement).await;
+            settler.settle(settlement, item.stake.clone()).await;
         }
     }
 
@@ -280,6 +310,19 @@ impl Core {
         if let Err(error) = self.store.give_back(by, vec![item.delivery.id], due_at, held).await {
             tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be given back; it comes back when this node ends");
             self.lanes_disown(vec![item.delivery.id]);
+        }
+    }
+
+    async fn give_back_all(&self, items: Vec<Item>) {
+        // A node that had to register anew may still hold deliveries of its life before.
+        let mut by_holder: HashMap<Incarnation, Vec<Item>> = HashMap::new();
+        for item in items {
+            if let Some(by) = holder(&item.delivery) {
+                by_holder.entry(by).or_default().push(item);
+            }
+        }
+        for (by, items) in by_holder {
+            self.give_back(by, items).await;
         }
     }
 
@@ -305,6 +348,7 @@ impl Core {
     async fn claim_until_stopped(self: Arc<Self>, life: Life) {
         loop {
             let now = (self.clock)();
+            self.limits.look_again(&self.lanes, &*self.executor, &*self.store, now).await;
             let wait = match self.claim(&life, now).await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -323,7 +367,8 @@ impl Core {
 
     /// One round over all listeners with something due. Answers how long to wait for the next.
     async fn claim(&self, life: &Life, now: Timestamp) -> Result<Duration, StoreError> {
-        let incarnation = life.incarnation();
+        let lease = life.lease();
+        let incarnation = lease.incarnation;
         let disowned = self.lanes.take_disowned();
         if !disowned.is_empty()
             && let Err(error) = self.store.give_back(incarnation, disowned.clone(), now, None).await
@@ -342,6 +387,7 @@ impl Core {
             for due in due {
                 let lane = self.lanes.lane(due.listener);
                 lane.mark_backlogged();
+                self.limits.tell(&lane, due.account, &*self.executor).await;
                 let room = lane.room(now).min(CLAIM_PER_LANE_MAX);
                 if room > 0 {
                     quotas.push(LaneQuota { listener: due.listener, count: room });
@@ -351,7 +397,7 @@ impl Core {
                 }
             }
             if !quotas.is_empty() {
-                wait = wait.min(self.claim_into(incarnation, &quotas, &lanes, now).await?);
+                wait = wait.min(self.claim_into(life, &lease, &quotas, &lanes, now).await?);
             }
             if !more || self.stopping.is_cancelled() {
                 break;
@@ -368,7 +414,8 @@ impl Core {
 
     async fn claim_into(
         &self,
-        incarnation: Incarnation,
+        life: &Life,
+        lease: &Lease,
         quotas: &[LaneQuota],
         lanes: &HashMap<ListenerId, Arc<Lane>>,
         now: Timestamp,
@@ -377,7 +424,15 @@ impl Core {
         if bytes_max == 0 {
             return Ok(self.settings.poll);
         }
-        let claimed = self.store.claim_due(Claim { by: incarnation, now, lanes: quotas.to_vec(), bytes_max }).await?;
+        let claim = Claim { by: lease.incarnation, now, lanes: quotas.to_vec(), bytes_max };
+        let claimed = match self.store.claim_due(claim).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                // It may have been done all the same.
+                life.give_up();
+                return Err(error);
+            }
+        };
         let mut counts: HashMap<ListenerId, u32> = HashMap::with_capacity(quotas.len());
         let mut bytes = 0_usize;
         for claimed in claimed {
@@ -386,7 +441,8 @@ impl Core {
             debug_assert!(matches!(claimed.delivery.state, DeliveryState::Leased { .. }), "a claim leases");
             bytes = bytes.saturating_add(claimed.event.snapshot.bytes().len());
             if let Some(lane) = lanes.get(&listener) {
-                let item = Item { delivery: claimed.delivery, event: claimed.event, times_orphaned: claimed.times_orphaned };
+                let Claimed { delivery, event, times_orphaned } = claimed;
+                let item = Item { delivery, event, times_orphaned, stake: lease.stake.clone() };
                 self.lanes.push_claimed(lane, item);
             }
         }

@@ -249,7 +249,7 @@ impl App {
     }
 
     fn matched(&self, config: &AccountConfig, subscription: &Subscription, event: &Arc<Event>, now: Timestamp) -> Matched {
-        let listener = subscription.listener(config.identity()).id();
+        let listener = subscription.lane(config.identity());
         let held = subscription.hold();
         let slot = match held {
             None if !subscription.pace.ordered => self.hand_over.reserve(listener, event.snapshot.bytes().len()),

@@ -83,6 +83,7 @@ macro_rules! store_conformance {
                 a_lost_lease_is_refused,
                 a_bad_settlement_fails_alone,
                 what_is_given_back_is_as_it_was,
+                what_is_rerouted_waits_in_its_new_lane,
                 nothing_waits_for_a_deleted_subscription;
             leasing:
                 what_a_dead_incarnation_held_is_claimable_and_counted,

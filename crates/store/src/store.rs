@@ -64,6 +64,10 @@ pub trait Store: Send + Sync + 'static {
         held: Option<Hold>,
     ) -> Result<(), StoreError>;
 
+    /// Gives leased deliveries back as they were, due when they were due, to wait for another lane. Lost leases are passed over.
+    async fn reroute(&self, by: Incarnation, deliveries: Vec<DeliveryId>, lane: countersign_core::id::ListenerId)
+    -> Result<(), StoreError>;
+
     /// Lets held deliveries go; answers how many rows were released.
     async fn release(&self, release: Release) -> Result<u32, StoreError>;
 

@@ -275,7 +275,7 @@ async fn replayed(app: &App, old: &Delivery, now: Timestamp) -> Result<Option<De
     }
     Ok(Some(Delivery {
         id: app.delivery_id(now),
-        listener: subscription.listener(config.identity()).id(),
+        listener: subscription.lane(config.identity()),
         state: DeliveryState::Waiting { due_at: now, held: subscription.hold() },
         attempts_made: 0,
         retry_count: 0,

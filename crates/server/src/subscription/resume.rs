@@ -33,7 +33,7 @@ pub async fn resume(app: &Arc<App>, account: &AccountConfig, subscription: &Subs
         released += app.store.release(release).await?;
     }
     if released > 0 {
-        app.hand_over.wake(subscription.listener(account.identity()).id());
+        app.hand_over.wake(subscription.lane(account.identity()));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use countersign_core::{
     delivery::{DeliveryState, Hold, ParkReason},
-    id::DeliveryId,
+    id::{DeliveryId, ListenerId},
 };
 
 use super::world::{LONG, START, World, at, held, waiting_until};
@@ -151,6 +151,32 @@ pub async fn what_is_given_back_is_as_it_was(world: World) {
     assert_eq!(world.claim_ids(by, at(9), 7, 5).await, [mine.id]);
     world.store.give_back(by, vec![mine.id], at(9), Some(Hold::Paused)).await.expect("given back");
     assert_eq!(world.state(&mine).await, held(at(9), Hold::Paused));
+}
+
+/// Moved to another lane: waiting there, due when it was, in its place by time; lost leases are passed over. Lanes of one subscription
+/// alone have negative names.
+pub async fn what_is_rerouted_waits_in_its_new_lane(world: World) {
+    let (account, subscription) = world.subscribed().await;
+    let (by, other) = (world.node().await, world.node().await);
+    let own = -subscription.0;
+    let first = world.recorded_as(account, subscription, 7, waiting_until(at(1))).await;
+    let later = world.recorded_as(account, subscription, own, waiting_until(at(2))).await;
+    let theirs = world.recorded_as(account, subscription, 7, DeliveryState::Leased { by: other }).await;
+    assert_eq!(world.claim_ids(by, at(5), 7, 5).await, [first.id]);
+    let all = vec![first.id, theirs.id, DeliveryId::from_raw(1)];
+    world.store.reroute(by, all, ListenerId(own)).await.expect("rerouted");
+    let read = world.read(&first).await;
+    assert_eq!(read.listed.delivery, countersign_core::delivery::Delivery { listener: ListenerId(own), ..first.clone() });
+    assert!(read.attempts.is_empty());
+    assert_eq!(world.state(&theirs).await, DeliveryState::Leased { by: other });
+    assert!(world.claim(by, at(5), 7, 5).await.is_empty(), "nothing is left in the old lane");
+    let due = world.store.due_listeners(at(5), None, 5).await.expect("read");
+    assert_eq!(due.iter().map(|due| (due.listener, due.due_at)).collect::<Vec<_>>(), [(ListenerId(own), at(1))]);
+    assert_eq!(world.store.next_due().await.expect("read"), Some(at(1)));
+    assert_eq!(world.claim_ids(by, at(5), own, 5).await, [first.id, later.id]);
+    world.store.delete_subscription(account, subscription, at(6)).await.expect("stored").expect("existed");
+    world.store.reroute(by, vec![first.id], ListenerId(7)).await.expect("rerouted");
+    assert!(matches!(world.state(&first).await, DeliveryState::Cancelled { .. }), "nobody wants it any more");
 }
 
 /// A delivery that would wait for a subscription that was deleted meanwhile is cancelled instead.

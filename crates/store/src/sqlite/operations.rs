@@ -124,6 +124,10 @@ impl Store for SqliteStore {
         self.write(Weight::rows(deliveries.len()), move |tx| settle::give_back(tx, by, &deliveries, due_at, held)).await
     }
 
+    async fn reroute(&self, by: Incarnation, deliveries: Vec<DeliveryId>, lane: ListenerId) -> Result<(), StoreError> {
+        self.write(Weight::rows(deliveries.len()), move |tx| settle::reroute(tx, by, &deliveries, lane)).await
+    }
+
     async fn release(&self, release: Release) -> Result<u32, StoreError> {
         self.write(Weight::rows(release.rows_max as usize), move |tx| hold::release(tx, &release)).await
     }

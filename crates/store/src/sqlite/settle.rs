@@ -3,7 +3,7 @@
 use countersign_core::{
     Timestamp,
     delivery::Hold,
-    id::{DeliveryId, Incarnation},
+    id::{DeliveryId, Incarnation, ListenerId},
 };
 use rusqlite::params;
 
@@ -144,6 +144,22 @@ pub(super) fn give_back(
                 held.map(|_| due_at.as_micros()),
                 due_at.as_micros()
             ])?;
+        delivery::keep_order(tx, leased.order_key)?;
+    }
+    Ok(())
+}
+
+/// Gives leased deliveries back to another lane, due when they were; lost leases are passed over.
+pub(super) fn reroute(tx: &Tx<'_>, by: Incarnation, deliveries: &[DeliveryId], lane: ListenerId) -> Result<(), Fault> {
+    for delivery in deliveries {
+        let row = id(delivery.raw());
+        let Ok(leased) = leased(tx, row, by)? else { continue };
+        let wanted = subscription::exists(tx.conn, countersign_core::id::SubscriptionId(leased.subscription))?;
+        tx.conn.prepare_cached("UPDATE delivery SET state = ?2, listener = ?3, leased_by = NULL WHERE id = ?1")?.execute(params![
+            row,
+            if wanted { WAITING } else { CANCELLED },
+            lane.0
+        ])?;
         delivery::keep_order(tx, leased.order_key)?;
     }
     Ok(())
