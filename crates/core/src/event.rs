@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AccountId, EnvelopeId, EventId, UserId},
+    id::{AccountId, EnvelopeId, EventId, SubscriptionId, UserId},
     time::Timestamp,
 };
 
@@ -66,6 +66,18 @@ names! {
     CLICK_DECLINED = "click-declined";
 }
 
+/// Events of the account about its own subscriptions (ours; see [`crate::standing`]).
+impl EventName {
+    /// A subscription has only failed for a long time and will be disabled.
+    pub const SUBSCRIPTION_FAILING: Self = Self(Cow::Borrowed("countersign.subscription-failing"));
+    /// A subscription has only failed for too long and was disabled.
+    pub const SUBSCRIPTION_DISABLED: Self = Self(Cow::Borrowed("countersign.subscription-disabled"));
+    /// A listener answered 410 Gone and its subscription was paused.
+    pub const SUBSCRIPTION_PAUSED: Self = Self(Cow::Borrowed("countersign.subscription-paused"));
+    /// A subscription that was told to be failing has had a success.
+    pub const SUBSCRIPTION_RECOVERED: Self = Self(Cow::Borrowed("countersign.subscription-recovered"));
+}
+
 impl EventName {
     /// Reads a name; upper case is lowered, since Connect compares event names without case.
     ///
@@ -112,6 +124,9 @@ pub struct EventDetail {
     /// Template id and name, for template-* events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<(String, String)>,
+    /// The subscription that the event is about (ours): it does not hear of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<SubscriptionId>,
     /// `uri` of the outer object, for posted events that gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,

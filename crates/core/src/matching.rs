@@ -19,6 +19,8 @@ pub struct Occasion<'a> {
     pub envelope: Option<EnvelopeId>,
     /// Lower-case domains of the recipients' e-mail addresses, for Recipient Connect.
     pub recipient_domains: &'a [String],
+    /// The subscription that the event is about.
+    pub about: Option<SubscriptionId>,
 }
 
 /// Why a subscription does not want an event.
@@ -26,6 +28,8 @@ pub struct Occasion<'a> {
 pub enum Reason {
     /// A person switched it off.
     Inactive,
+    /// The event is about this subscription: who does not answer cannot be told so, and must not cause news by the news of itself.
+    AboutItself,
     /// Its events do not name this one.
     EventNotSelected,
     /// The event has no message of this subscription's shape: only SIM messages tell of it.
@@ -46,6 +50,7 @@ impl Reason {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Inactive => "inactive",
+            Self::AboutItself => "about_itself",
             Self::EventNotSelected => "event_not_selected",
             Self::EventNotInShape => "event_not_in_shape",
             Self::NoUsers => "no_users",
@@ -60,6 +65,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Inactive => "it is not active; set allowEnvelopePublish to true",
+            Self::AboutItself => "the event is about this subscription; another one has to hear of it",
             Self::EventNotSelected => "its events do not name this one",
             Self::EventNotInShape => "only SIM messages tell of this event; set deliveryMode to SIM and eventData.version to restv2.1",
             Self::NoUsers => "no user is selected; set allUsers to true or name userIds",
@@ -97,6 +103,9 @@ pub fn matching<S: Borrow<Subscription>>(occasion: &Occasion<'_>, subscriptions:
 pub fn wants(occasion: &Occasion<'_>, subscription: &Subscription) -> Result<(), Reason> {
     if subscription.activity == Activity::Inactive {
         return Err(Reason::Inactive);
+    }
+    if occasion.about == Some(subscription.id) {
+        return Err(Reason::AboutItself);
     }
     match subscription.scope {
         Scope::Account => {

@@ -268,6 +268,9 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// When it began to fail without one success; `None` while it works.
     pub failing_since: Option<Timestamp>,
+    /// How often a 410 of its listener has paused it; tells one such pause from the next.
+    #[serde(default)]
+    pub times_gone: u32,
     /// Properties of the wire form that have no meaning here; stored and echoed.
     pub extra: serde_json::Map<String, serde_json::Value>,
 }

@@ -10,28 +10,23 @@ use bytes::Bytes;
 use countersign_core::{
     Timestamp,
     delivery::Hold,
-    id::{AccountId, AttemptId, IdSource, SubscriptionId},
+    id::{AccountId, AttemptId, SubscriptionId},
     limits::Limits,
     outcome::{FailureKind, Outcome, parse_retry_after},
 };
-use countersign_egress::{Answer, Egress, Purpose, Renewal, Request, SendFailure, Token, TokenSource};
+use countersign_egress::{Answer, Purpose, Renewal, Request, SendFailure, Token};
 use countersign_signature::{Signer, standard_webhooks};
-use countersign_store::{
-    Store,
-    cache::ConfigCache,
-    settle::{AttemptRow, Exchange},
-};
+use countersign_store::settle::{AttemptRow, Exchange};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::parts::Parts;
 use crate::{
-    Clock,
     body::{self, Body, NoBody},
     execute::{Execute, Executed},
     lane::Item,
     route::{NoRoute, Route, Routes},
-    settings::Settings,
     standing::Standing,
 };
 
@@ -48,30 +43,6 @@ pub struct Attempts {
     parts: Parts,
     routes: Routes,
     standing: Standing,
-}
-
-/// What attempts need.
-pub struct Parts {
-    /// For documents.
-    pub store: Arc<dyn Store>,
-    /// Subscriptions and credentials as of now.
-    pub configs: Arc<ConfigCache>,
-    /// The only way out.
-    pub egress: Egress,
-    /// Bearer tokens.
-    pub tokens: TokenSource,
-    /// For attempt ids.
-    pub ids: Arc<IdSource>,
-    /// The time.
-    pub clock: Clock,
-    /// Settings.
-    pub settings: Settings,
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").finish_non_exhaustive()
-    }
 }
 
 /// A request ready to be sent, but for its `Authorization`.
@@ -179,8 +150,7 @@ impl Attempts {
         };
         let prepared = Prepared { route, headers, body };
         let (outcome, attempt) = self.exchange(prepared, token, log, stop).await;
-        let disable_after = parts.settings.disable_after;
-        self.standing.learn(&parts.store, &parts.configs, &subscription, &outcome, disable_after, (parts.clock)()).await;
+        self.standing.learn(parts, &subscription, &outcome, (parts.clock)()).await;
         Executed::Attempted { attempt: Some(attempt), outcome, policy }
     }
 

@@ -1,134 +1,146 @@
-//! How a subscription stands: since when it only fails, and when that is too long.
+//! How subscriptions stand: what [`countersign_core::standing`] decides is told and written here.
 //!
-//! A subscription that only fails for [`Settings::disable_after`](crate::Settings) (Connect: 14 days) is disabled; its deliveries are
-//! matched and held. A 410 pauses it at once: the listener says that it is gone for good (RFC 9110 §15.5.11). Both are changes of
-//! configuration and are written once, not with each attempt: the first failure after a success, the first success after a
-//! failure that was written, and the end.
+//! Both are done once, not with each attempt: at the first failure after a success, after 7 and 12 days, at the end, and at the
+//! first success after a failure that was written. First the account is told, then the change is written: should the process die
+//! in between, the next attempt tells again, which the key of the news makes to nothing, and writes.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use countersign_core::{
     Timestamp,
-    id::{AccountId, SubscriptionId},
+    id::SubscriptionId,
     outcome::Outcome,
+    standing::{Step, Watch, news, step},
     subscription::{Activity, Scope, Subscription},
 };
-use countersign_store::{Refused, Store, StoreError, cache::ConfigCache, objects::Object};
+use countersign_store::{Refused, Store, StoreError, objects::Object};
 
-/// A failure is written down only when it has lasted so long without a success: a listener that hiccups costs no change of
-/// configuration.
-const FAILING_WRITTEN_AFTER: Duration = Duration::from_secs(10 * 60);
-/// Subscriptions watched in memory; beyond that the oldest watch ends and begins again with the next failure.
+use crate::{news::tell, parts::Parts};
+
+/// Subscriptions watched in memory; beyond that all watches end and begin again with the next failure.
 const WATCHED_MAX: usize = 100_000;
-
-/// What an outcome asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Nothing,
-    /// It works again.
-    Clear,
-    /// It fails since then.
-    Mark(Timestamp),
-    /// It has failed for too long.
-    Disable(Timestamp),
-    /// The listener is gone for good.
-    Pause,
-}
 
 /// Watches over subscriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    /// Since when a subscription only fails, as far as this process has seen.
-    failing: Mutex<HashMap<SubscriptionId, Timestamp>>,
+    /// Those that fail, as far as this process has seen.
+    failing: Mutex<HashMap<SubscriptionId, Watch>>,
 }
 
 impl Standing {
-    /// Learns from an outcome and writes what follows.
-    pub(crate) async fn learn(
-        &self,
-        store: &Arc<dyn Store>,
-        configs: &ConfigCache,
-        subscription: &Subscription,
-        outcome: &Outcome,
-        disable_after: Duration,
-        now: Timestamp,
-    ) {
+    /// Learns from an outcome, and tells and writes what follows.
+    pub(crate) async fn learn(&self, parts: &Parts, subscription: &Subscription, outcome: &Outcome, now: Timestamp) {
+        let disable_after = parts.settings.disable_after;
         let step = self.step(subscription, outcome, disable_after, now);
         if step == Step::Nothing {
             return;
         }
-        let written = write(&**store, subscription.account, subscription.id, &step, now).await;
-        match written {
-            Ok(Ok(())) => {
-                configs.invalidate(subscription.account);
-                match step {
-                    Step::Pause => tracing::warn!(subscription.id = %subscription.id, "paused: the listener answered 410 Gone"),
-                    Step::Disable(since) => {
-                        tracing::warn!(subscription.id = %subscription.id, %since, "disabled: every attempt has failed since then");
-                    }
-                    Step::Nothing | Step::Clear | Step::Mark(_) => {}
-                }
-            }
-            // Deleted meanwhile.
-            Ok(Err(_)) => {}
-            Err(error) => tracing::error!(%error, subscription.id = %subscription.id, "the standing of a subscription cannot be written"),
+        if let Err(error) = self.follow(parts, subscription, step, outcome, now).await {
+            tracing::error!(%error, subscription.id = %subscription.id, "the standing of a subscription cannot be written; the next attempt tries again");
         }
     }
 
     fn step(&self, subscription: &Subscription, outcome: &Outcome, disable_after: Duration, now: Timestamp) -> Step {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
+        let begins = Watch { failing_since: now, told: None };
+        let watch = match outcome {
+            Outcome::Held(_) | Outcome::Interrupted => return Step::Nothing,
             Outcome::Accepted { .. } => {
                 if !failing.is_empty() {
                     failing.remove(&subscription.id);
                 }
-                if subscription.failing_since.is_some() { Step::Clear } else { Step::Nothing }
+                begins
             }
-            Outcome::Rejected { status: 410, .. } if !subscription.paused => Step::Pause,
             Outcome::Rejected { .. } | Outcome::Failed(_) => {
                 if failing.len() >= WATCHED_MAX {
                     failing.clear();
                 }
-                let seen = *failing.entry(subscription.id).or_insert(now);
-                match subscription.failing_since {
-                    Some(since) if now.since(since) >= disable_after && subscription.activity == Activity::Active => Step::Disable(since),
-                    None if now.since(seen) >= FAILING_WRITTEN_AFTER => Step::Mark(seen),
-                    _ => Step::Nothing,
-                }
+                *failing.entry(subscription.id).or_insert(begins)
             }
-            Outcome::Held(_) | Outcome::Interrupted => Step::Nothing,
+        };
+        step(subscription, outcome, watch, disable_after, now)
+    }
+
+    async fn follow(
+        &self,
+        parts: &Parts,
+        subscription: &Subscription,
+        step: Step,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // As it is by now: another attempt may have followed the same step.
+        let Some((owner, object)) = parts.store.subscription(subscription.id).await? else { return Ok(()) };
+        let stored: Subscription = object.read()?;
+        if owner != subscription.account || is_followed(&stored, step) {
+            parts.configs.invalidate(subscription.account);
+            return Ok(());
         }
+        if let Some(news) = news(&stored, step, outcome, parts.settings.disable_after, now) {
+            match tell(parts, &stored, news, now).await {
+                Ok(()) => {}
+                // Who does not answer is left alone all the same, also while nothing more can be recorded.
+                Err(StoreError::Full(why)) => {
+                    tracing::error!(subscription.id = %stored.id, "the account cannot be told of a subscription: {why}");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Step::Tell { since, told_after } = step {
+            let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(watch) = failing.get_mut(&stored.id) {
+                watch.told = Some((since, told_after));
+            }
+            tracing::warn!(subscription.id = %stored.id, %since, "every attempt has failed since then");
+            return Ok(());
+        }
+        // A refusal: it was deleted meanwhile.
+        if write(&*parts.store, stored, step, now).await?.is_ok() {
+            parts.configs.invalidate(subscription.account);
+            match step {
+                Step::Pause => tracing::warn!(subscription.id = %subscription.id, "paused: the listener answered 410 Gone"),
+                Step::Disable { since } => {
+                    tracing::warn!(subscription.id = %subscription.id, %since, "disabled: every attempt has failed since then");
+                }
+                Step::Nothing | Step::Clear { .. } | Step::Mark { .. } | Step::Tell { .. } => {}
+            }
+        }
+        Ok(())
     }
 }
 
-/// Reads the subscription as it is by now, changes what the step is about, and writes it.
-async fn write(
-    store: &dyn Store,
-    account: AccountId,
-    id: SubscriptionId,
-    step: &Step,
-    now: Timestamp,
-) -> Result<Result<(), Refused>, StoreError> {
-    let Some((owner, object)) = store.subscription(id).await? else { return Ok(Err(Refused::NotFound)) };
-    if owner != account {
-        return Ok(Err(Refused::NotFound));
-    }
-    let mut subscription: Subscription = object.read()?;
+/// True when another attempt has followed the step, or a person has made it void.
+fn is_followed(stored: &Subscription, step: Step) -> bool {
     match step {
-        Step::Nothing => {}
-        Step::Clear => subscription.failing_since = None,
-        Step::Mark(since) => subscription.failing_since = Some(*since),
-        Step::Disable(since) => {
-            subscription.activity = Activity::Disabled { reason: format!("every attempt has failed since {since}"), at: now };
-        }
-        Step::Pause => subscription.paused = true,
+        Step::Nothing => true,
+        Step::Clear { .. } => stored.failing_since.is_none(),
+        Step::Mark { .. } => stored.failing_since.is_some(),
+        Step::Tell { since, .. } => stored.failing_since != Some(since),
+        Step::Disable { since } => stored.activity != Activity::Active || stored.failing_since != Some(since),
+        Step::Pause => stored.paused,
     }
-    let object = Object::of(&subscription)?;
-    let written = match subscription.scope {
+}
+
+async fn write(store: &dyn Store, mut stored: Subscription, step: Step, now: Timestamp) -> Result<Result<(), Refused>, StoreError> {
+    match step {
+        Step::Nothing | Step::Tell { .. } => {}
+        Step::Clear { .. } => stored.failing_since = None,
+        Step::Mark { since } => stored.failing_since = Some(since),
+        Step::Disable { since } => {
+            stored.activity = Activity::Disabled { reason: format!("every attempt has failed since {since}"), at: now };
+        }
+        Step::Pause => {
+            stored.paused = true;
+            stored.times_gone = stored.times_gone.saturating_add(1);
+        }
+    }
+    let (account, id) = (stored.account, stored.id);
+    let object = Object::of(&stored)?;
+    let written = match stored.scope {
         Scope::Envelope(_) => store.put_envelope_subscription(account, id, object).await?,
         Scope::Account | Scope::Recipients => store.put_subscription(account, id, object, false).await?,
     };

@@ -15,6 +15,7 @@ use countersign_core::{
     config::AccountConfig,
     delivery::{Delivery, DeliveryState},
     event::{Event, EventDetail, EventName, Snapshot},
+    fan_out,
     id::{AccountId, EnvelopeId, EventId, UserId},
     matching::{Occasion, wants},
     subscription::Subscription,
@@ -230,8 +231,13 @@ impl App {
         let mut matched = Vec::new();
         for subscription in config.subscriptions.values().chain(&change.heard_by) {
             let mut wanted = change.events.iter().zip(events).filter(|(new, _)| {
-                let occasion =
-                    Occasion { name: &new.name, user: new.user, envelope: new.envelope, recipient_domains: &new.recipient_domains };
+                let occasion = Occasion {
+                    name: &new.name,
+                    user: new.user,
+                    envelope: new.envelope,
+                    recipient_domains: &new.recipient_domains,
+                    about: new.detail.about,
+                };
                 wants(&occasion, subscription).is_ok()
             });
             if subscription.shape.aggregates() {
@@ -249,46 +255,20 @@ impl App {
     }
 
     fn matched(&self, config: &AccountConfig, subscription: &Subscription, event: &Arc<Event>, now: Timestamp) -> Matched {
-        let listener = subscription.lane(config.identity());
         let held = subscription.hold();
         let slot = match held {
-            None if !subscription.pace.ordered => self.hand_over.reserve(listener, event.snapshot.bytes().len()),
+            None if !subscription.pace.ordered => {
+                self.hand_over.reserve(subscription.lane(config.identity()), event.snapshot.bytes().len())
+            }
             _ => None,
         };
         let state = match &slot {
             Some(slot) => DeliveryState::Leased { by: slot.incarnation() },
             None => DeliveryState::Waiting { due_at: now, held },
         };
-        let order_key = (subscription.pace.ordered).then(|| order_key(subscription, event.envelope)).flatten();
-        let delivery = Delivery {
-            id: self.delivery_id(now),
-            account: event.account,
-            event: event.id,
-            subscription: subscription.id,
-            listener,
-            envelope: event.envelope,
-            shape: subscription.shape,
-            generated_at: event.at,
-            order_key,
-            state,
-            attempts_made: 0,
-            retry_count: 0,
-            schedule_started_at: now,
-            attempts_before_schedule: 0,
-            held_total: std::time::Duration::ZERO,
-            replay_of: None,
-        };
+        let delivery = fan_out::delivery(self.delivery_id(now), event, subscription, config.identity(), state, now);
         Matched { delivery, event: Arc::clone(event), slot }
     }
-}
-
-/// Deliveries of one subscription about one envelope share a key; without an envelope there is nothing to keep in order.
-fn order_key(subscription: &Subscription, envelope: Option<EnvelopeId>) -> Option<i64> {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::new().chain_update(subscription.id.0.to_be_bytes()).chain_update(envelope?.0.as_bytes()).finalize();
-    let mut head = [0_u8; 8];
-    head.copy_from_slice(&digest[..8]);
-    Some(i64::from_be_bytes(head) & i64::MAX)
 }
 
 struct Matched {

@@ -54,6 +54,7 @@ fn subscription(id: SubscriptionId, account: AccountId, scope: Scope) -> Subscri
         log: true,
         created_at: NOW,
         failing_since: None,
+        times_gone: 0,
         extra: serde_json::Map::new(),
     }
 }

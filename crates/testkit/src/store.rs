@@ -20,7 +20,7 @@ use tokio::sync::watch;
 mod forward;
 
 /// How long a test waits for a signal, on tokio's clock; beyond it something hangs.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a call fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +112,7 @@ impl FaultyStore {
     /// Waits until so many calls of a method have come, since the beginning.
     ///
     /// # Panics
-    /// After an hour on tokio's clock.
+    /// After five minutes on tokio's clock.
     pub async fn wait_for(&self, method: &'static str, count: u64) {
         let mut calls = self.calls.subscribe();
         let enough = calls.wait_for(|calls| calls.get(method).copied().unwrap_or(0) >= count);

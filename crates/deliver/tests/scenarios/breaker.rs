@@ -17,13 +17,8 @@ async fn the_breaker_opens_probes_and_ramps_up_again() {
     let house = House::new().await;
     let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
     let back_at = START + Duration::from_secs(20);
-    let executor = Played::new(
-        &house,
-        &[3_600],
-        move |_, now| {
-            if now < back_at { Plays::Silence } else { Plays::Late(Duration::from_millis(10), 200) }
-        },
-    );
+    let executor =
+        Played::new(&house, &[60], move |_, now| if now < back_at { Plays::Silence } else { Plays::Late(Duration::from_millis(10), 200) });
     let all = house.waiting(subscription, LANE, 200).await;
     let mut running = house.work(executor.clone(), Settings::default()).await;
     running.wait_for(BREAKER_FAILURES as usize).await;

@@ -12,5 +12,6 @@ mod order;
 mod panicking;
 mod retry_count;
 mod shutdown;
+mod standing;
 mod support;
 mod takeover;

@@ -35,7 +35,7 @@ async fn deliveries_of_one_envelope_go_one_at_a_time_and_in_order() {
     );
     // Each fails once, with the others due behind it.
     let executor =
-        Played::new(&house, &[30], |item, _| if item.delivery.attempts_made == 0 { Plays::Answers(500) } else { Plays::Answers(200) });
+        Played::new(&house, &[5], |item, _| if item.delivery.attempts_made == 0 { Plays::Answers(500) } else { Plays::Answers(200) });
     let first = chain(&house, one, 1, 5).await;
     let second = chain(&house, other, 2, 5).await;
     let mut running = house.work(executor.clone(), Settings::default()).await;

@@ -187,7 +187,8 @@ async fn matches(
         }
     }
     let domains = envelopes::domains_told(&caller.account.account, &event);
-    let occasion = Occasion { name: &event.name, user: event.user, envelope: event.envelope, recipient_domains: &domains };
+    let occasion =
+        Occasion { name: &event.name, user: event.user, envelope: event.envelope, recipient_domains: &domains, about: event.detail.about };
     let verdicts: Vec<_> = heard_by
         .iter()
         .map(|subscription| {

@@ -123,6 +123,7 @@ impl SubscriptionForm {
             log: true,
             created_at: now,
             failing_since: None,
+            times_gone: 0,
             extra: Map::new(),
         };
         let made = self.over(blank, terms.policy)?;

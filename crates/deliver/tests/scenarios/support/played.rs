@@ -99,7 +99,7 @@ impl Played {
         let mut journal = self.journal.subscribe();
         // The sender is in self, so the channel does not close while this waits.
         let begun = journal.wait_for(|journal| journal.begun.len() >= count);
-        assert!(tokio::time::timeout(Duration::from_secs(3_600), begun).await.is_ok(), "{count} attempts were waited for in vain");
+        assert!(tokio::time::timeout(Duration::from_secs(300), begun).await.is_ok(), "{count} attempts were waited for in vain");
     }
 
     async fn play(&self, item: &Item, stop: &CancellationToken) -> Outcome {

@@ -238,6 +238,7 @@ impl Reading<'_> {
             log: is_on(&self.form, "enableLog"),
             created_at: before.map_or(self.now, |before| before.created_at),
             failing_since: before.and_then(|before| before.failing_since),
+            times_gone: before.map_or(0, |before| before.times_gone),
             extra: Map::new(),
         };
         let subscription = Self::with_extra(subscription, &self.form);
