@@ -54,3 +54,6 @@ fn order_key(subscription: &Subscription, envelope: Option<EnvelopeId>) -> Optio
     head.copy_from_slice(&digest[..8]);
     Some(i64::from_be_bytes(head) & i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

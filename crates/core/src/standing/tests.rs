@@ -137,3 +137,19 @@ fn what_was_not_told_to_fail_is_not_told_to_have_recovered() {
     assert_eq!(told(days(6)), None);
     assert_eq!(told(days(7)).map(|news| news.name), Some(EventName::SUBSCRIPTION_RECOVERED));
 }
+
+#[test]
+fn a_subscription_hears_of_others_and_not_of_itself() {
+    use crate::{
+        matching::{Occasion, Reason, wants},
+        subscription::EventPattern,
+    };
+    let events = WantedEvents { patterns: vec![EventPattern::try_new("*").expect("a pattern")], ..WantedEvents::default() };
+    let hears = |about| {
+        let occasion = Occasion { name: &EventName::SUBSCRIPTION_FAILING, user: None, envelope: None, recipient_domains: &[], about };
+        wants(&occasion, &Subscription { events: events.clone(), ..subscription(None) })
+    };
+    assert_eq!(hears(Some(SubscriptionId::FIRST)), Err(Reason::AboutItself));
+    assert_eq!(hears(Some(SubscriptionId(SubscriptionId::FIRST.0 + 1))), Ok(()));
+    assert_eq!(hears(None), Ok(()));
+}
