@@ -41,12 +41,16 @@ pub struct FaultyStore {
     held: watch::Sender<Vec<&'static str>>,
 }
 
+type Chance = Box<dyn FnMut(u64) -> Option<StoreFault> + Send>;
+
 #[derive(Default)]
 struct Plan {
     /// The number of the call that fails, counted over all methods from 1.
     nth: Option<(u64, StoreFault)>,
     /// Methods that fail until told otherwise.
     methods: HashMap<&'static str, StoreFault>,
+    /// Decides for each call, by its number.
+    chance: Option<Chance>,
     counted: u64,
 }
 
@@ -80,10 +84,19 @@ impl FaultyStore {
         self.lock().methods.insert(method, fault);
     }
 
+    /// Each call fails as this says of its number, counted from now on from 1, until [`FaultyStore::mend`]: for faults drawn from a
+    /// seed.
+    pub fn fail_by(&self, mut chance: impl FnMut(u64) -> Option<StoreFault> + Send + 'static) {
+        let mut plan = self.lock();
+        let from = plan.counted;
+        plan.chance = Some(Box::new(move |counted| chance(counted - from)));
+    }
+
     /// Nothing fails any more.
     pub fn mend(&self) {
         let mut plan = self.lock();
         plan.nth = None;
+        plan.chance = None;
         plan.methods.clear();
     }
 
@@ -141,7 +154,8 @@ impl FaultyStore {
         let mut plan = self.lock();
         plan.counted += 1;
         let nth = plan.nth.filter(|(nth, _)| *nth == plan.counted).map(|(_, fault)| fault);
-        nth.or_else(|| plan.methods.get(method).copied())
+        let counted = plan.counted;
+        nth.or_else(|| plan.methods.get(method).copied()).or_else(|| plan.chance.as_mut().and_then(|chance| chance(counted)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Plan> {

@@ -1,10 +1,11 @@
 //! A store that fails: whichever call it is, and whether it was made or not, every delivery ends and none stays in nobody's hands.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use countersign_core::{
     delivery::{Delivery, DeliveryState},
     id::ListenerId,
+    limits::{Limits, Rate},
     subscription::Pace,
 };
 use countersign_deliver::Settings;
@@ -31,6 +32,10 @@ async fn run(nth: u64, fault: StoreFault) -> bool {
     for lane in LANES {
         all.extend(house.waiting(subscription, lane, 3).await);
     }
+    // What was recorded before a limit was set, and moves to a lane of its own.
+    let limited = house.subscribe("https://one.example/limited", Pace::default()).await.id;
+    executor.limit(limited, Limits { concurrency_max: None, rate: NonZeroU32::new(50).map(Rate) });
+    all.extend(house.waiting(limited, LANES[1], 2).await);
     let before = house.store.calls();
     house.store.fail_nth(nth, fault);
     let settings = Settings { lease: Duration::from_secs(30), renew: Duration::from_secs(10), ..Settings::default() };

@@ -80,6 +80,27 @@ async fn what_is_over_the_rate_waits_in_the_store_and_goes_when_its_turn_comes()
 }
 
 #[tokio::test(start_paused = true)]
+async fn fresh_deliveries_take_the_short_way_within_the_rate_alone() {
+    let house = House::new().await;
+    let limited = house.subscribe("https://one.example/a", Pace::default()).await.id;
+    let lane = lane_of_its_own(limited);
+    let executor = Played::new(&house, &[], |_, _| Plays::Answers(200));
+    executor.limit(limited, limits(0, 10));
+    let mut running = house.work(executor, Settings::default()).await;
+    let hand_over = running.worker.hand_over();
+    assert!(hand_over.reserve(lane, 10).is_none(), "not before the limits are known");
+    house.waiting(limited, lane, 1).await;
+    hand_over.wake(lane);
+    running.wait_for(1).await;
+    // Until the next look, which finds nothing more in the store.
+    house.store.wait_for("next_due", house.store.calls_of("next_due") + 2).await;
+    let slots: Vec<_> = std::iter::from_fn(|| hand_over.reserve(lane, 10)).take(100).collect();
+    assert!((10..=11).contains(&slots.len()), "{} places for what goes out within a second", slots.len());
+    drop(slots);
+    running.worker.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_changed_limit_is_obeyed_within_a_poll() {
     let house = House::new().await;
     let limited = house.subscribe("https://one.example/a", Pace::default()).await.id;

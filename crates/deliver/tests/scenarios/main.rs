@@ -5,6 +5,7 @@
 
 mod breaker;
 mod budget;
+mod chaos;
 mod faulty_store;
 mod hanging;
 mod limits;

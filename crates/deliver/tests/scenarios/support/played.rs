@@ -1,7 +1,7 @@
 //! Attempts that are played: what each comes to is told by the test, and what is under way can be seen.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,6 +12,7 @@ use countersign_core::{
     Timestamp,
     id::{AccountId, AttemptId, DeliveryId, IdSource, SubscriptionId},
     limits::Limits,
+    listener::lane_of_its_own,
     outcome::{FailureKind, Outcome},
     retry::{RetryPolicy, RetryProfile},
 };
@@ -50,6 +51,10 @@ pub(crate) struct Journal {
     pub(crate) under_way: HashMap<SubscriptionId, usize>,
     /// The most that were under way together, by subscription.
     pub(crate) most: HashMap<SubscriptionId, usize>,
+    /// Deliveries with an attempt under way.
+    pub(crate) open: HashSet<DeliveryId>,
+    /// Deliveries of which a second attempt began while one was under way.
+    pub(crate) twice: Vec<DeliveryId>,
 }
 
 type Play = Box<dyn Fn(&Item, Timestamp) -> Plays + Send + Sync>;
@@ -132,15 +137,25 @@ impl Played {
 impl Execute for Played {
     async fn execute(&self, item: &Item, stop: &CancellationToken) -> Executed {
         let (delivery, started_at) = (&item.delivery, (self.clock)());
+        let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner).get(&delivery.subscription).copied();
+        if limits.is_some_and(|limits| limits.are_any()) && delivery.listener != lane_of_its_own(delivery.subscription) {
+            return Executed::Elsewhere(lane_of_its_own(delivery.subscription));
+        }
         self.journal.send_modify(|journal| {
             journal.begun.push((delivery.id, delivery.subscription, started_at));
             let under_way = journal.under_way.entry(delivery.subscription).or_default();
             *under_way += 1;
             let most = journal.most.entry(delivery.subscription).or_default();
             *most = (*most).max(*under_way);
+            if !journal.open.insert(delivery.id) {
+                journal.twice.push(delivery.id);
+            }
         });
         let outcome = self.play(item, stop).await;
-        self.journal.send_modify(|journal| *journal.under_way.entry(delivery.subscription).or_default() -= 1);
+        self.journal.send_modify(|journal| {
+            *journal.under_way.entry(delivery.subscription).or_default() -= 1;
+            journal.open.remove(&delivery.id);
+        });
         let attempt = AttemptRow {
             id: AttemptId::from_raw(self.ids.next(started_at)),
             started_at,
