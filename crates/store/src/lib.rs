@@ -5,6 +5,7 @@
 //! stable storage.
 
 pub mod cache;
+mod checksum;
 pub mod claim;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -12,7 +13,9 @@ pub mod envelopes;
 pub mod error;
 pub mod handover;
 pub mod job;
+mod key_file;
 pub mod objects;
+mod private_file;
 pub mod query;
 pub mod record;
 pub mod settle;

@@ -4,14 +4,17 @@ use bytes::Bytes;
 use countersign_core::{
     Timestamp,
     config::ConfigVersion,
-    delivery::Delivery,
-    event::Event,
-    id::{AccountId, EnvelopeId, SubscriptionId},
+    delivery::{Delivery, DeliveryState},
+    event::{Event, Snapshot},
+    id::{AccountId, EnvelopeId, EventId, SubscriptionId},
 };
 
-use crate::{envelopes::EnvelopeRow, objects::Object, timer::NewTimer};
+use crate::{Refused, envelopes::EnvelopeRow, objects::Object, timer::NewTimer};
 
 pub use crate::envelopes::EnvelopeVersion;
+
+/// The largest record taken, in bytes: an envelope request of 50 MiB with room for what it becomes (design: limits).
+const RECORD_BYTES_MAX: usize = 128 << 20;
 
 /// The new state of an envelope.
 #[derive(Clone, Debug)]
@@ -64,4 +67,82 @@ pub enum Recorded {
     Fresh,
     /// The idempotency key was used before with the same request: nothing was done, this was the answer.
     Repeated(Bytes),
+}
+
+impl Record {
+    /// Bytes that it brings, about. A snapshot that is shared counts once.
+    pub(crate) fn bytes(&self) -> usize {
+        let mut last = None;
+        let mut snapshots = 0;
+        for event in &self.events {
+            let bytes = event.snapshot.bytes();
+            if last != Some(bytes.as_ptr()) {
+                snapshots += bytes.len();
+                last = Some(bytes.as_ptr());
+            }
+        }
+        let envelope = self.envelope.as_ref().map_or(0, |change| change.row.body.len() + change.row.search_text.len());
+        let answer = self.idempotency.as_ref().map_or(0, |idempotency| idempotency.answer.len());
+        let subscriptions: usize = self.subscriptions.iter().map(|(_, _, object)| object.body.len()).sum();
+        snapshots + envelope + answer + subscriptions
+    }
+
+    /// When it came into being, as far as it tells; decides whether an idempotency key has expired.
+    pub(crate) fn made_at(&self) -> Timestamp {
+        let of_event = self.events.first().map(|event| event.at);
+        of_event.or(self.envelope.as_ref().map(|change| change.row.changed_at)).unwrap_or_default()
+    }
+
+    /// What can be refused without the database.
+    pub(crate) fn check(&self) -> Result<(), Refused> {
+        let bytes = self.bytes();
+        if bytes > RECORD_BYTES_MAX {
+            return Err(Refused::TooLarge(bytes));
+        }
+        let of_account = self.events.iter().all(|event| event.account == self.account)
+            && self.deliveries.iter().all(|delivery| delivery.account == self.account)
+            && self.envelope.as_ref().is_none_or(|change| change.row.account == self.account);
+        if !of_account {
+            return Err(Refused::WrongState("a part of it belongs to another account".into()));
+        }
+        self.deliveries.iter().try_for_each(may_begin)
+    }
+}
+
+/// A delivery begins waiting or leased.
+fn may_begin(delivery: &Delivery) -> Result<(), Refused> {
+    match delivery.state {
+        DeliveryState::Waiting { .. } | DeliveryState::Leased { .. } => Ok(()),
+        other => Err(Refused::WrongState(other.as_str().to_owned())),
+    }
+}
+
+/// Where the snapshot of an event is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct SnapshotHolder {
+    /// With this event, not with the event itself.
+    pub(crate) shares: Option<EventId>,
+    /// With the event itself, and shown by others up to this one.
+    pub(crate) shared_to: Option<EventId>,
+}
+
+/// One for each event of a record. Consecutive ones with the same snapshot (pointer and length) keep it once, with the first.
+pub(crate) fn snapshot_holders(events: &[Event]) -> Vec<SnapshotHolder> {
+    let mut holders = Vec::with_capacity(events.len());
+    while let Some(first) = events.get(holders.len()) {
+        let run = events[holders.len()..].iter().take_while(|event| is_same(&first.snapshot, &event.snapshot)).count().max(1);
+        let last = events[holders.len() + run - 1].id;
+        holders.push(SnapshotHolder { shares: None, shared_to: (run > 1).then_some(last) });
+        holders.extend((1..run).map(|_| SnapshotHolder { shares: Some(first.id), shared_to: None }));
+    }
+    holders
+}
+
+fn is_same(a: &Snapshot, b: &Snapshot) -> bool {
+    match (a, b) {
+        (Snapshot::Posted(a), Snapshot::Posted(b)) | (Snapshot::Envelope(a), Snapshot::Envelope(b)) => {
+            !a.is_empty() && std::ptr::eq(a.as_ptr(), b.as_ptr()) && a.len() == b.len()
+        }
+        _ => false,
+    }
 }

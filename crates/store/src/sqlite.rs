@@ -9,7 +9,6 @@ mod action;
 mod attempt;
 mod backup;
 mod checkpoint;
-mod checksum;
 mod claim;
 mod condition;
 mod connection;
@@ -45,6 +44,8 @@ mod upkeep;
 mod value;
 mod vaults;
 mod writer;
+
+use crate::checksum;
 
 pub use backup::{BackupError, BackupProgress, backup, restore};
 pub use fault::OpenError;

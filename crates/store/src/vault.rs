@@ -18,6 +18,11 @@ pub const KEY_BYTES: usize = 32;
 /// Keys taken at once: the one that seals, and those that are being replaced.
 pub const KEYS_MAX: usize = 8;
 
+/// The name of the fact whose sealed value tells a right key from a wrong one.
+pub(crate) const CHECK: &str = "vault_check";
+const CHECK_PLACE: Place<'_> = Place { account: AccountId(0), kind: "fact", id: CHECK };
+const CHECK_TEXT: &[u8] = b"countersign";
+
 /// The form written; another first byte was written by a newer version.
 const FORM: u8 = 1;
 const KEY_ID_BYTES: usize = 8;
@@ -200,6 +205,16 @@ impl Vault {
     #[must_use]
     pub fn is_current(&self, sealed: &[u8]) -> bool {
         parts(sealed).is_some_and(|(id, _, _)| *id == self.keys[0].0)
+    }
+
+    /// The value of [`CHECK`] under the key that seals now.
+    pub(crate) fn sealed_check(&self) -> Result<Vec<u8>, VaultError> {
+        self.seal(CHECK_PLACE, CHECK_TEXT)
+    }
+
+    /// Whether a stored value of [`CHECK`] opens with the keys at hand: they are those of the database then.
+    pub(crate) fn passes_check(&self, sealed: &[u8]) -> Result<(), VaultError> {
+        if self.open(CHECK_PLACE, sealed)?.as_slice() == CHECK_TEXT { Ok(()) } else { Err(VaultError::Damaged) }
     }
 
     /// Seals the secrets of an object, by name; nothing when there are none.

@@ -15,7 +15,6 @@ use super::{
     transaction::Tx,
     value::{column, count, envelope, id, optional_time, raw, time},
 };
-use crate::Refused;
 
 /// `delivery.state`. Partial indexes of the schema name these numbers.
 pub(super) const WAITING: u8 = 0;
@@ -97,21 +96,13 @@ const INSERT: &str = "INSERT INTO delivery
      held_since, order_key, replay_of, envelope)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, NULL, ?11, ?12, 0, 0, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
-/// True when a delivery of this state may be recorded.
-pub(super) fn may_begin(delivery: &Delivery) -> Result<(), Refused> {
-    match delivery.state {
-        DeliveryState::Waiting { .. } | DeliveryState::Leased { .. } => Ok(()),
-        other => Err(Refused::WrongState(other.as_str().to_owned())),
-    }
-}
-
 /// Inserts a delivery that waits or is leased.
 pub(super) fn insert(tx: &Tx<'_>, delivery: &Delivery) -> Result<(), Fault> {
     let began = delivery.schedule_started_at.as_micros();
     let (state, held, at, leased_by) = match delivery.state {
         DeliveryState::Leased { by } => (LEASED, None, began, Some(id(by.raw()))),
         DeliveryState::Waiting { due_at, held } => (WAITING, held, due_at.as_micros(), None),
-        // Refused by `may_begin` before anything was written.
+        // Refused before anything was written.
         DeliveryState::Delivered { at } | DeliveryState::Parked { at, .. } | DeliveryState::Cancelled { at } => {
             (CANCELLED, None, at.as_micros(), None)
         }

@@ -15,7 +15,7 @@ use super::{
     transaction::Tx,
     value::{column, envelope, id, raw, time, user},
 };
-use crate::StoreError;
+use crate::{StoreError, record::snapshot_holders};
 
 /// `event.kind`.
 const NOTHING: u8 = 0;
@@ -40,29 +40,12 @@ pub(super) enum Found {
     Damaged(String),
 }
 
-/// Inserts the events of one record. Consecutive ones with the same snapshot (pointer and length) keep it once.
+/// Inserts the events of one record. Consecutive ones with the same snapshot keep it once.
 pub(super) fn insert(tx: &Tx<'_>, events: &[Event]) -> Result<(), Fault> {
-    let mut first = 0;
-    while first < events.len() {
-        let run = events[first..].iter().take_while(|event| same_snapshot(&events[first].snapshot, &event.snapshot)).count().max(1);
-        let holder = &events[first];
-        let shared_to = (run > 1).then(|| id(events[first + run - 1].id.raw()));
-        insert_one(tx, holder, None, shared_to)?;
-        for sharer in &events[first + 1..first + run] {
-            insert_one(tx, sharer, Some(holder.id), None)?;
-        }
-        first += run;
+    for (event, holder) in events.iter().zip(snapshot_holders(events)) {
+        insert_one(tx, event, holder.shares, holder.shared_to.map(|event| id(event.raw())))?;
     }
     Ok(())
-}
-
-fn same_snapshot(a: &Snapshot, b: &Snapshot) -> bool {
-    match (a, b) {
-        (Snapshot::Posted(a), Snapshot::Posted(b)) | (Snapshot::Envelope(a), Snapshot::Envelope(b)) => {
-            !a.is_empty() && std::ptr::eq(a.as_ptr(), b.as_ptr()) && a.len() == b.len()
-        }
-        _ => false,
-    }
 }
 
 fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Option<i64>) -> Result<(), Fault> {

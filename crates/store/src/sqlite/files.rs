@@ -8,13 +8,14 @@
 //! | `secret.key` | the key of the vault, unless one is given |
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, ErrorKind, Write as _},
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use super::fault::OpenError;
+pub(super) use crate::private_file::{private_file, sync_folder};
 
 /// The database's file in a data directory.
 pub const DATABASE_FILE: &str = "countersign.db";
@@ -107,32 +108,6 @@ fn network_file_system(path: &Path, mounts: &str) -> Option<&'static str> {
     NETWORK_FILE_SYSTEMS.into_iter().find(|known| *known == kind)
 }
 
-/// Opens for reading and writing, making it readable by its owner alone.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Writes a small private file so that either the old or the new content is there after a crash.
-pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = private_file(&beside)?;
-    file.set_len(0)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    path.parent().map_or(Ok(()), sync_folder)
-}
-
-/// Puts the folder's entries on stable storage: a new file is not safe before that.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    // Other systems have no such call; there the file system orders it.
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
-}
-
 fn make_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -188,7 +163,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).expect("exists").permissions().mode() & 0o777;
         assert_eq!(mode(dir.path()), 0o700);
         assert_eq!(mode(&dir.database()), 0o600);
-        replace_file(&dir.key(), b"key").expect("written");
+        crate::private_file::replace_file(&dir.key(), b"key").expect("written");
         assert_eq!(mode(&dir.key()), 0o600);
     }
 }

@@ -55,7 +55,7 @@ impl SqliteStore {
         };
         inner.vault.replace(Vault::new(&keys)?);
         let resealed = self.reseal_subscriptions().await? + self.reseal_objects().await?;
-        inner.writer.call(Weight::SMALL, |tx| Ok(key_file::put_check(tx.conn, &key_file::sealed_check(tx.vault)?)?)).await?;
+        inner.writer.call(Weight::SMALL, |tx| Ok(key_file::put_check(tx.conn, &tx.vault.sealed_check()?)?)).await?;
         if matches!(inner.settings.keys, KeySource::File) {
             key_file::write(&file, &keys[..1]).map_err(|e| unreadable(&e))?;
             inner.vault.replace(Vault::new(&keys[..1])?);
