@@ -42,11 +42,52 @@ pub fn run<M: Future<Output = Made>, R: Future<Output = ()>>(make: impl FnOnce()
     });
 }
 
+/// A row of the suite.
+pub type Row = fn(World) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
+
+/// All rows with their names, such as `claiming::what_is_held_is_not_claimed`.
+#[must_use]
+pub fn rows() -> Vec<(&'static str, Row)> {
+    crate::store_conformance! { @all list }
+}
+
+/// Runs every row over a fresh store of its own, some beside each other, for backends whose server serves many stores. At the
+/// end it panics with the names of the rows that failed. With `COUNTERSIGN_TEST_ROWS=claiming` only those whose name holds that are run.
+pub fn run_all<M: Future<Output = Made>>(make: impl Fn() -> M + Sync) {
+    let wanted = std::env::var("COUNTERSIGN_TEST_ROWS").unwrap_or_default();
+    let rows: Vec<(&str, Row)> = rows().into_iter().filter(|(name, _)| name.contains(&wanted)).collect();
+    assert!(!rows.is_empty(), "no row is named like '{wanted}'");
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let failed = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..ROWS_AT_ONCE {
+            scope.spawn(|| {
+                while let Some((name, row)) = rows.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&make, row)));
+                    if ran.is_err() {
+                        eprintln!("the row {name} failed");
+                        failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(*name);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    assert!(failed.is_empty(), "{} of {} rows failed: {}", failed.len(), rows.len(), failed.join(", "));
+    eprintln!("{} rows hold", rows.len());
+}
+
+/// Rows that [`run_all`] runs beside each other: most of their time is the server's.
+const ROWS_AT_ONCE: usize = 3;
+
 /// Makes one test of every row; takes the name of an `async fn() -> Made`.
 #[macro_export]
 macro_rules! store_conformance {
     ($make:ident) => {
-        $crate::store_conformance! { @rows $make;
+        $crate::store_conformance! { @all tests $make }
+    };
+    (@all $what:ident $($with:tt)*) => {
+        $crate::store_conformance! { @$what $($with)*;
             recording:
                 an_event_and_its_deliveries_read_back,
                 an_event_without_a_match_is_kept,
@@ -152,7 +193,13 @@ macro_rules! store_conformance {
                 a_closed_store_takes_nothing;
         }
     };
-    (@rows $make:ident; $($subject:ident: $($row:ident),+;)+) => {
+    (@list ; $($subject:ident: $($row:ident),+;)+) => {
+        vec![$($((
+            concat!(stringify!($subject), "::", stringify!($row)),
+            (|world| Box::pin($crate::conformance::$subject::$row(world))) as $crate::conformance::Row,
+        ),)+)+]
+    };
+    (@tests $make:ident; $($subject:ident: $($row:ident),+;)+) => {
         $(mod $subject {
             $(#[test]
             fn $row() {

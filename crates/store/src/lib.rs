@@ -15,6 +15,7 @@ pub mod handover;
 pub mod job;
 mod key_file;
 pub mod objects;
+pub mod postgres;
 mod private_file;
 pub mod query;
 pub mod record;

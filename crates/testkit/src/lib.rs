@@ -4,6 +4,7 @@
 //!   by closing, resetting, dripping, or with more than anyone should read. Over TLS with certificates of [`TestCa`].
 //! - [`FaultProxy`] stands between two programs and delays, drops, resets, half-closes or swallows their bytes.
 //! - [`FaultyStore`] stands before a real store and fails the n-th call, or every call of a method.
+//! - [`PostgresServer`] is a PostgreSQL of its own in a temporary folder, [`PgBouncer`] a pooler before it.
 //! - [`ManualClock`] moves only when told.
 //! - [`broken`] has messages whose signature does not fit, each with the reason.
 //!
@@ -34,6 +35,7 @@ pub mod broken;
 mod clock;
 mod connection;
 mod listener;
+mod postgres;
 mod proxy;
 mod received;
 mod script;
@@ -44,6 +46,7 @@ mod tls;
 pub use answer::Answer;
 pub use clock::ManualClock;
 pub use listener::{Listener, ListenerBuilder};
+pub use postgres::{PgBouncer, PostgresServer};
 pub use proxy::{FaultProxy, ProxyCounts, ProxyMode};
 pub use received::{Counts, Received};
 pub use socket::unused_address;

@@ -1,0 +1,53 @@
+//! The store of several machines: PostgreSQL 15 and later, with any number of equal nodes.
+//!
+//! The tables, columns and meanings are those of the embedded store. What is different is who keeps them: there the one writer
+//! does, here it is locks that are held for one short transaction.
+//!
+//! - Every statement is unnamed and carries its types, no session keeps anything: a transaction pooler may stand between.
+//! - What callers of `record` and `settle` bring goes out in array statements, one for each table and batch ([`batch`]).
+//! - A lease names an incarnation of a node and ends with it, by the clock of the database ([`node`], [`clock`]). A claim passes
+//!   over whatever another transaction holds ([`claim`]).
+//! - What failed before its commit is tried again; a commit whose outcome is not known never is ([`transaction`], [`doubt`]).
+
+mod account;
+mod action;
+mod address;
+mod attempt;
+mod batch;
+mod claim;
+mod claims;
+mod clock;
+mod content;
+mod credential;
+mod delivery;
+mod doubt;
+mod envelope;
+mod event;
+mod fault;
+mod hold;
+mod idempotency;
+mod job;
+mod keys;
+mod listing;
+mod migration;
+mod node;
+mod object;
+mod operations;
+mod pool;
+mod record;
+mod retention;
+mod server;
+mod settle;
+mod store;
+mod subscription;
+mod timer;
+mod tls;
+mod transaction;
+mod upkeep;
+mod value;
+mod writers;
+
+pub use fault::OpenError;
+pub use keys::KeySource;
+pub use migration::Migrated;
+pub use store::{PostgresStore, Settings};

@@ -1,0 +1,120 @@
+//! Where the database is: the URL, read with what it leaves open decided for safety.
+
+use std::time::Duration;
+
+use countersign_core::Secret;
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+};
+
+use super::fault::OpenError;
+
+/// How long connecting to one host may take.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long sent bytes may stay without an answer of the peer's system before the connection counts as broken.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// A database's address.
+#[derive(Clone)]
+pub(super) struct Address {
+    /// As the driver takes it.
+    pub(super) config: Config,
+    /// For people: hosts and ports alone.
+    pub(super) shown: String,
+}
+
+impl Address {
+    /// Reads a URL (`postgresql://user@host:5432/database`, several hosts with commas) or a list of `key=value`.
+    ///
+    /// TLS is asked for beyond this machine unless the URL says `sslmode=disable` or `prefer`. Every `sslmode` that means TLS
+    /// verifies the certificate and its host, since encryption to whoever answers protects from nobody.
+    pub(super) fn read(url: &Secret, password: Option<&Secret>) -> Result<Self, OpenError> {
+        let url = url.expose_secret();
+        // The driver knows three words; what the stricter ones ask for is done anyway.
+        let known = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+        // The driver's message names an option at most, never a value.
+        let mut config: Config = known.parse().map_err(|e: tokio_postgres::Error| OpenError::Address(super::fault::words(&e)))?;
+        if config.get_hosts().is_empty() {
+            return Err(OpenError::Address("it names no host".into()));
+        }
+        if let Some(password) = password {
+            config.password(password.expose_secret());
+        }
+        let local = config.get_hosts().iter().all(is_local);
+        if !url.contains("sslmode=") {
+            config.ssl_mode(if local { SslMode::Prefer } else { SslMode::Require });
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("countersign");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIME_MAX);
+        }
+        config.tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX).keepalives_interval(SILENCE_MAX / 3);
+        let shown = shown(&config);
+        Ok(Self { config, shown })
+    }
+}
+
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
+    }
+}
+
+fn shown(config: &Config) -> String {
+    let ports = config.get_ports();
+    let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
+        // A password with an @ that was not written as %40 ends up in the name of the host.
+        Host::Tcp(name) => format!("{}:{}", name.rsplit('@').next().unwrap_or_default(), port(index)),
+        Host::Unix(folder) => format!("{} port {}", folder.display(), port(index)),
+    });
+    hosts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<Address, OpenError> {
+        Address::read(&Secret::new(url), None)
+    }
+
+    #[test]
+    fn tls_is_asked_for_beyond_this_machine() {
+        for (url, mode) in [
+            ("postgresql://u@db.example/d", SslMode::Require),
+            ("postgresql://u@db.example/d?sslmode=disable", SslMode::Disable),
+            ("postgresql://u@db.example/d?sslmode=verify-full", SslMode::Require),
+            ("postgresql://u@127.0.0.1:5433/d", SslMode::Prefer),
+            ("postgresql://u@localhost,db.example/d", SslMode::Require),
+            ("host=/run/postgresql user=u", SslMode::Prefer),
+        ] {
+            assert_eq!(read(url).map(|address| address.config.get_ssl_mode()).ok(), Some(mode), "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_shown_and_passwords_are_not() {
+        let address = read("postgresql://u:hush@a.example:5433,b.example/d").expect("reads");
+        assert_eq!(address.shown, "a.example:5433, b.example:5432");
+        // A password whose @ was not written as %40.
+        let confused = match read("postgresql://u:hu@sh@a.example/d") {
+            Ok(address) => address.shown,
+            Err(refused) => refused.to_string(),
+        };
+        assert!(!confused.contains("hu@") && !confused.contains("sh@"), "{confused}");
+        let given = Address::read(&Secret::new("postgresql://u@a.example/d"), Some(&Secret::new("hush"))).expect("reads");
+        assert_eq!(given.config.get_password(), Some(&b"hush"[..]));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for url in ["postgresql://u@h/d?nonsense=1", "user=u", "postgresql://u@h:port/d"] {
+            assert!(matches!(read(url), Err(OpenError::Address(_))), "{url}");
+        }
+    }
+}

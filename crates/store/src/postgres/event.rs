@@ -1,0 +1,186 @@
+//! Events and their snapshots.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use countersign_core::{
+    event::{Event, EventDetail, EventName, Snapshot},
+    id::{AccountId, EnvelopeId, EventId},
+};
+use tokio_postgres::Row;
+
+use super::{
+    fault::Fault,
+    pool::Conn,
+    value::{code, column, envelope, id, limit, p, raw, time, user},
+};
+use crate::{StoreError, checksum::checksum, record::snapshot_holders};
+
+/// `event.kind`.
+const NOTHING: u8 = 0;
+const POSTED: u8 = 1;
+const ENVELOPE: u8 = 2;
+
+/// `event.codec`: the bytes as they are (the server compresses large values by itself).
+const RAW: u8 = 0;
+
+/// What there is of an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Found {
+    /// As recorded.
+    Whole(Arc<Event>),
+    /// Its snapshot was purged.
+    Purged,
+    /// There is no such event, or its snapshot does not fit its checksum; the text names it.
+    Damaged(String),
+}
+
+/// Inserts the events of many records; each record's consecutive ones with the same snapshot keep it once.
+pub(super) async fn insert(conn: &Conn, records: &[&[Event]]) -> Result<(), Fault> {
+    let events: Vec<&Event> = records.iter().flat_map(|events| events.iter()).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let holders: Vec<_> = records.iter().flat_map(|events| snapshot_holders(events)).collect();
+    let stored: Vec<Option<&[u8]>> = events
+        .iter()
+        .zip(&holders)
+        .map(|(event, holder)| (kind(&event.snapshot) != NOTHING && holder.shares.is_none()).then(|| &event.snapshot.bytes()[..]))
+        .collect();
+    let details = events.iter().map(|event| detail(event)).collect::<Result<Vec<_>, _>>()?;
+    let sums: Vec<i64> =
+        events.iter().zip(&stored).map(|(event, stored)| stored.map_or(0, |bytes| checksum(event.id.raw(), bytes))).collect();
+    let numbers = |of: fn(&Event) -> i64| events.iter().map(|event| of(event)).collect::<Vec<i64>>();
+    conn.execute(
+        "INSERT INTO event
+            (id, account, name, at, sender, envelope, detail, kind, bytes, shares, shared_to, codec, checksum, snapshot)
+         SELECT n.id, n.account, n.name, n.at, n.sender, n.envelope, n.detail, n.kind, n.bytes, n.shares, n.shared_to, 0, n.sum,
+             n.snapshot
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::uuid[], $6::uuid[], $7::text[], $8::bigint[],
+             $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[])
+             n (id, account, name, at, sender, envelope, detail, kind, bytes, shares, shared_to, sum, snapshot)",
+        &[
+            p(&numbers(|e| id(e.id.raw()))),
+            p(&numbers(|e| e.account.0)),
+            p(&events.iter().map(|e| e.name.as_str()).collect::<Vec<_>>()),
+            p(&numbers(|e| e.at.as_micros())),
+            p(&events.iter().map(|e| e.user.map(|user| user.0)).collect::<Vec<_>>()),
+            p(&events.iter().map(|e| e.envelope.map(|envelope| envelope.0)).collect::<Vec<_>>()),
+            p(&details),
+            p(&numbers(|e| i64::from(kind(&e.snapshot)))),
+            p(&numbers(|e| limit(e.snapshot.bytes().len()))),
+            p(&holders.iter().map(|holder| holder.shares.map(|event| id(event.raw()))).collect::<Vec<_>>()),
+            p(&holders.iter().map(|holder| holder.shared_to.map(|event| id(event.raw()))).collect::<Vec<_>>()),
+            p(&sums),
+            p(&stored),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+fn kind(snapshot: &Snapshot) -> u8 {
+    match snapshot {
+        Snapshot::Nothing => NOTHING,
+        Snapshot::Posted(_) => POSTED,
+        Snapshot::Envelope(_) => ENVELOPE,
+    }
+}
+
+fn detail(event: &Event) -> Result<Option<String>, StoreError> {
+    if event.detail == EventDetail::default() {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(&event.detail);
+    text.map(Some).map_err(|e| StoreError::Backend(format!("serialising an event's detail: {e}")))
+}
+
+/// Without the snapshot: what lists show.
+const HEAD: &str = "SELECT id, account, name, at, sender, envelope, detail FROM event";
+
+pub(super) async fn list(
+    conn: &Conn,
+    account: AccountId,
+    of: Option<EnvelopeId>,
+    before: Option<EventId>,
+    limit: u32,
+) -> Result<Vec<Event>, Fault> {
+    let before = before.map_or(i64::MAX, |before| id(before.raw()));
+    let rows = match of {
+        None => {
+            let sql = format!("{HEAD} WHERE account = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+            conn.rows(&sql, &[p(&account.0), p(&before), p(&i64::from(limit))]).await?
+        }
+        Some(envelope) => {
+            let sql = format!("{HEAD} WHERE envelope = $4 AND account = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+            conn.rows(&sql, &[p(&account.0), p(&before), p(&i64::from(limit)), p(&envelope.0)]).await?
+        }
+    };
+    rows.iter().map(|row| head(row, Snapshot::Nothing)).collect()
+}
+
+/// Many events with their snapshots, of any account.
+pub(super) async fn find(conn: &Conn, events: &[EventId]) -> Result<HashMap<EventId, Found>, Fault> {
+    let ids: Vec<i64> = events.iter().map(|event| id(event.raw())).collect();
+    let sql = "SELECT e.id, e.account, e.name, e.at, e.sender, e.envelope, e.detail, e.kind, h.id, h.codec, h.checksum, h.snapshot
+         FROM event e LEFT JOIN event h ON h.id = coalesce(e.shares, e.id) WHERE e.id = ANY ($1)";
+    let mut found: HashMap<EventId, Found> =
+        events.iter().map(|event| (*event, Found::Damaged(format!("event {event} is missing")))).collect();
+    for row in conn.rows(sql, &[p(&ids)]).await? {
+        found.insert(EventId::from_raw(raw(column(&row, 0)?)), whole(&row)?);
+    }
+    Ok(found)
+}
+
+fn whole(row: &Row) -> Result<Found, Fault> {
+    let event = EventId::from_raw(raw(column(row, 0)?));
+    let kind = code(row, 7)?;
+    if kind == NOTHING {
+        return Ok(Found::Whole(Arc::new(head(row, Snapshot::Nothing)?)));
+    }
+    let Some(stored) = column::<Option<&[u8]>>(row, 11)? else { return Ok(Found::Purged) };
+    let holder = raw(column(row, 8)?);
+    if code(row, 9)? != RAW || column::<i64>(row, 10)? != checksum(holder, stored) {
+        return Ok(Found::Damaged(format!("the snapshot of event {event}")));
+    }
+    let bytes = Bytes::copy_from_slice(stored);
+    let snapshot = if kind == POSTED { Snapshot::Posted(bytes) } else { Snapshot::Envelope(bytes) };
+    Ok(Found::Whole(Arc::new(head(row, snapshot)?)))
+}
+
+/// One event of an account. A purged snapshot reads as [`Snapshot::Nothing`].
+pub(super) async fn one(conn: &Conn, account: AccountId, event: EventId) -> Result<Option<Event>, Fault> {
+    let sql = format!("{HEAD} WHERE id = $1 AND account = $2");
+    let Some(row) = conn.first(&sql, &[p(&id(event.raw())), p(&account.0)]).await? else { return Ok(None) };
+    match find(conn, &[event]).await?.remove(&event) {
+        Some(Found::Whole(event)) => Ok(Some(Arc::unwrap_or_clone(event))),
+        Some(Found::Purged) => head(&row, Snapshot::Nothing).map(Some),
+        Some(Found::Damaged(what)) => Err(Fault::damaged(what)),
+        None => Ok(None),
+    }
+}
+
+fn head(row: &Row, snapshot: Snapshot) -> Result<Event, Fault> {
+    let event = EventId::from_raw(raw(column(row, 0)?));
+    let detail = match column::<Option<&str>>(row, 6)? {
+        None => EventDetail::default(),
+        Some(text) => serde_json::from_str(text).map_err(|e| Fault::damaged(format!("the detail of event {event}: {e}")))?,
+    };
+    Ok(Event {
+        id: event,
+        account: AccountId(column(row, 1)?),
+        name: EventName::from_stored(column(row, 2)?),
+        at: time(row, 3)?,
+        user: user(row, 4)?,
+        envelope: envelope(row, 5)?,
+        detail,
+        snapshot,
+    })
+}
+
+/// Removes the snapshots of an envelope's events; answers how many went. A claim parks what still waits to show them.
+pub(super) async fn purge(conn: &Conn, account: AccountId, of: EnvelopeId) -> Result<u64, Fault> {
+    let purge = "UPDATE event SET snapshot = NULL, shares = NULL, shared_to = NULL
+        WHERE envelope = $1 AND account = $2 AND kind <> 0 AND (snapshot IS NOT NULL OR shares IS NOT NULL)";
+    conn.execute(purge, &[p(&of.0), p(&account.0)]).await
+}

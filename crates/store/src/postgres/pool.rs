@@ -1,0 +1,193 @@
+//! Connections: a bounded number, made when they are needed, given up when they broke.
+//!
+//! A connection is used for one transaction or one read at a time and keeps nothing between them: no session settings, no
+//! prepared statements, no temporary tables. So a transaction pooler may stand between.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::{Client, Config, Row};
+
+use super::{
+    fault::{Fault, Severity},
+    tls::Tls,
+    value::Param,
+};
+use crate::StoreError;
+
+/// How long a caller waits for a connection before it is told to come back.
+const QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How connections are made.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) config: Config,
+    pub(super) tls: Tls,
+}
+
+impl Connector {
+    /// A new connection; what drives it ends with it.
+    pub(super) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(error = %super::fault::words(&error), "a connection to the database ended");
+            }
+        });
+        Ok(client)
+    }
+}
+
+/// The connections of one kind of use.
+pub(super) struct Pool {
+    connector: Connector,
+    /// The time one statement may take.
+    statement_time_max: Duration,
+    idle: Mutex<Vec<Client>>,
+    places: Arc<Semaphore>,
+    size: u32,
+    /// Time of the last commit, from begin to end.
+    last_commit_us: AtomicU64,
+}
+
+impl Pool {
+    pub(super) fn new(connector: Connector, size: usize, statement_time_max: Duration) -> Arc<Self> {
+        let size = u32::try_from(size).unwrap_or(1).max(1);
+        let places = Arc::new(Semaphore::new(size as usize));
+        Arc::new(Self { connector, statement_time_max, idle: Mutex::default(), places, size, last_commit_us: AtomicU64::new(0) })
+    }
+
+    /// A connection, as soon as one is free.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Conn, Fault> {
+        let place = match tokio::time::timeout(QUEUE_WAIT_MAX, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(gone().into()),
+            Err(_) => return Err(StoreError::Unavailable("too many calls wait for the database; try again later".into()).into()),
+        };
+        let client = match self.an_idle_one() {
+            Some(client) => client,
+            None => self.connector.connect().await?,
+        };
+        Ok(Conn { client: Some(client), pool: Arc::clone(self), of_no_use: AtomicBool::new(false), _place: place })
+    }
+
+    fn an_idle_one(&self) -> Option<Client> {
+        let mut idle = self.lock_idle();
+        while let Some(client) = idle.pop() {
+            if !client.is_closed() {
+                return Some(client);
+            }
+        }
+        None
+    }
+
+    /// Waits until all connections are free, then closes them; from the call on none is given out.
+    pub(super) async fn close(&self) {
+        let all = self.places.acquire_many(self.size).await;
+        self.places.close();
+        drop(all);
+        self.lock_idle().clear();
+    }
+
+    /// Time of the last commit, from begin to end; zero when there was none.
+    pub(super) fn last_commit(&self) -> Duration {
+        Duration::from_micros(self.last_commit_us.load(Ordering::Relaxed))
+    }
+
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a closed store answers.
+pub(super) fn gone() -> StoreError {
+    StoreError::Unavailable("the store is shutting down".into())
+}
+
+/// A connection in use. It goes back when it is dropped, unless a transaction is open on it or a statement was left behind.
+pub(super) struct Conn {
+    client: Option<Client>,
+    pool: Arc<Pool>,
+    of_no_use: AtomicBool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Conn {
+    /// The rows of a statement.
+    pub(super) async fn rows(&self, sql: &str, values: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
+        self.timed(async { Ok(self.client()?.query_typed(sql, values).await?) }).await
+    }
+
+    /// The first row of a statement.
+    pub(super) async fn first(&self, sql: &str, values: &[Param<'_>]) -> Result<Option<Row>, Fault> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// The only row of a statement that always has one.
+    pub(super) async fn only(&self, sql: &str, values: &[Param<'_>]) -> Result<Row, Fault> {
+        self.first(sql, values).await?.ok_or_else(|| Fault::damaged("a row that is always there is missing"))
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn execute(&self, sql: &str, values: &[Param<'_>]) -> Result<u64, Fault> {
+        self.timed(async { Ok(self.client()?.execute_typed(sql, values).await?) }).await
+    }
+
+    /// Statements without parameters, one after the other.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
+        self.timed(async { Ok(self.client()?.batch_execute(sql).await?) }).await
+    }
+
+    fn client(&self) -> Result<&Client, Fault> {
+        self.client.as_ref().ok_or_else(|| gone().into())
+    }
+
+    /// A statement that does not end in time is cancelled, and its connection given up.
+    async fn timed<T>(&self, statement: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        if let Ok(done) = tokio::time::timeout(self.pool.statement_time_max, statement).await {
+            if done.as_ref().is_err_and(|fault| fault.severity() == Severity::Lost) {
+                self.give_up();
+            }
+            return done;
+        }
+        self.give_up();
+        if let Some(client) = &self.client {
+            let (token, tls) = (client.cancel_token(), self.pool.connector.tls.clone());
+            tokio::spawn(async move { token.cancel_query(tls).await });
+        }
+        Err(Fault::Late)
+    }
+
+    /// Not to be used again, whatever happens next.
+    pub(super) fn give_up(&self) {
+        self.of_no_use.store(true, Ordering::Relaxed);
+    }
+
+    /// Fit for another use.
+    pub(super) fn is_clean_again(&self) {
+        self.of_no_use.store(false, Ordering::Relaxed);
+    }
+
+    /// A transaction on it was committed, which took so long in all.
+    pub(super) fn committed_in(&self, took: Duration) {
+        self.is_clean_again();
+        self.pool.last_commit_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && !self.of_no_use.load(Ordering::Relaxed)
+            && !client.is_closed()
+        {
+            self.pool.lock_idle().push(client);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The suite of all backends, on PostgreSQL: straight, and through a pooler in transaction mode.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use countersign_core::Secret;
+use countersign_store::{
+    conformance::{Made, run_all},
+    postgres::{KeySource, PostgresStore, Settings},
+    vault::{KEY_BYTES, VaultKey},
+};
+use countersign_testkit::{PgBouncer, PostgresServer};
+
+#[test]
+fn every_promise_holds_on_postgresql() {
+    let Some(server) = PostgresServer::start() else { return };
+    every_promise_holds(&server, |database| server.url(database));
+}
+
+#[test]
+fn every_promise_holds_behind_a_transaction_pooler() {
+    let Some(server) = PostgresServer::start() else { return };
+    let Some(pooler) = PgBouncer::start(&server) else { return };
+    every_promise_holds(&server, |database| pooler.url(database));
+}
+
+fn every_promise_holds(server: &PostgresServer, url: impl Fn(&str) -> String + Sync) {
+    // Each row gets a copy of a database that was migrated once.
+    server.create_database("prepared", "template1");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async { open(server.url("prepared")).await.store.close().await });
+    let number = AtomicU32::new(0);
+    run_all(|| {
+        let database = format!("row_{}", number.fetch_add(1, Ordering::Relaxed));
+        server.create_database(&database, "prepared");
+        open(url(&database))
+    });
+}
+
+async fn open(url: String) -> Made {
+    let keys = KeySource::Given(vec![VaultKey::new([7; KEY_BYTES])]);
+    let settings = Settings { connections: 6, ..Settings::new(Secret::new(url), keys) };
+    let store = PostgresStore::open(settings).await.expect("opens");
+    Made { store: Arc::new(store), keep: Box::new(()) }
+}
