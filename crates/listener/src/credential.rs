@@ -32,7 +32,7 @@ impl Credential {
     pub(crate) fn read(headers: &HeaderMap, uri: &Uri) -> Self {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let Some(value) = values.next() else { return Self::None };
-        if values.next().is_some() || uri.query().is_some_and(names_a_token) {
+        if values.next().is_some() || uri.query().is_some_and(|query| names_a_token(query.as_bytes())) {
             return Self::Several;
         }
         let Ok(value) = value.to_str() else { return Self::None };
@@ -53,12 +53,33 @@ impl Credential {
 pub(crate) fn has_token_in_form(headers: &HeaderMap, body: &[u8]) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_form = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    is_form && std::str::from_utf8(body).is_ok_and(names_a_token)
+    is_form && names_a_token(body)
 }
 
-/// Whether a query or form has the parameter `access_token` (RFC 6750 §2.2, §2.3).
-fn names_a_token(form: &str) -> bool {
-    form.split('&').any(|field| field.split('=').next() == Some("access_token"))
+/// Whether a query or form has the parameter `access_token` (RFC 6750 §2.2, §2.3), percent-encoded or not.
+fn names_a_token(form: &[u8]) -> bool {
+    form.split(|byte| *byte == b'&').any(|field| decodes_to(field.split(|byte| *byte == b'=').next().unwrap_or_default(), b"access_token"))
+}
+
+/// Whether percent-encoding undone gives `expected`.
+fn decodes_to(text: &[u8], expected: &[u8]) -> bool {
+    let mut rest = text;
+    for byte in expected {
+        let (found, behind) = match rest {
+            [b'%', high, low, behind @ ..] => (hex_digit(*high).zip(hex_digit(*low)).map(|(high, low)| high << 4 | low), behind),
+            [first, behind @ ..] => (Some(*first), behind),
+            [] => return false,
+        };
+        if found != Some(*byte) {
+            return false;
+        }
+        rest = behind;
+    }
+    rest.is_empty()
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn read_basic(text: &str) -> Option<BasicPair> {

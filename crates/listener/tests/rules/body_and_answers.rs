@@ -157,12 +157,19 @@ async fn l_6750_1_a_token_in_two_places_is_an_invalid_request() {
     let twice = send(&app, &[authorization, authorization], BODY).await;
     let queried = send_to(&app, &in_query, &[authorization], BODY).await;
     let posted = send(&app, &[authorization, form], format!("access_token={token}")).await;
-    for (status, headers, _) in [twice, queried, posted] {
+    let escaped = send_to(&app, &format!("/webhook?%61ccess%5ftoken={token}"), &[authorization], BODY).await;
+    let binary = send(&app, &[authorization, form], [b"a=\xff&access_token=".as_slice(), token.as_bytes()].concat()).await;
+    for (status, headers, _) in [twice, queried, posted, escaped, binary] {
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert_eq!(challenges(&headers), ["Bearer realm=\"webhooks\", error=\"invalid_request\""]);
     }
     assert_eq!(send_to(&app, &in_query, &[], BODY).await.0, StatusCode::UNAUTHORIZED, "a token in the query alone is none");
     assert_eq!(send(&app, &[authorization], BODY).await.0, StatusCode::OK);
+    for other in
+        ["/webhook?access_tokens=x", "/webhook?my_access_token=x", "/webhook?a=access_token", "/webhook?access%5token=x", "/webhook?%"]
+    {
+        assert_eq!(send_to(&app, other, &[authorization], BODY).await.0, StatusCode::OK, "{other}");
+    }
 }
 
 #[tokio::test]
