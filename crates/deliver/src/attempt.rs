@@ -157,17 +157,18 @@ impl Attempts {
     /// Sends, and once more with a fresh token when the listener refused the one it got.
     async fn exchange(
         &self,
-        prepared: Prepared,
+        mut prepared: Prepared,
         token: Option<Token>,
         mut log: AttemptLog,
         stop: &CancellationToken,
-    ) -> (Outcome, Box<AttemptRow>) {
-        let mut sent = self.send(&prepared, token.as_ref(), &mut log, stop).await;
-        if let (Some(Ok(answer)), Some(token), Some(bound)) = (&sent, &token, &prepared.route.bound)
+    ) -> (Outcome, Arc<AttemptRow>) {
+        let route = Arc::clone(&prepared.route);
+        let mut sent = self.send(&mut prepared, token.as_ref(), &mut log, stop).await;
+        if let (Some(Ok(answer)), Some(token), Some(bound)) = (&sent, &token, &route.bound)
             && bound.connection().calls_for_renewal(answer.status)
         {
             match self.parts.tokens.renew(bound, token).await {
-                Ok(Renewal::Token(fresh)) => sent = self.send(&prepared, Some(&fresh), &mut log, stop).await,
+                Ok(Renewal::Token(fresh)) => sent = self.send(&mut prepared, Some(&fresh), &mut log, stop).await,
                 // The refusal stands as this attempt's outcome; the next attempt asks the token source again.
                 Ok(Renewal::TooSoon) => {}
                 Err(failure) => tracing::info!(%failure, "no token in place of the one that the listener refused"),
@@ -194,15 +195,20 @@ impl Attempts {
     /// One exchange; `None` when it was cut off by a shutdown.
     async fn send(
         &self,
-        prepared: &Prepared,
+        prepared: &mut Prepared,
         token: Option<&Token>,
         log: &mut AttemptLog,
         stop: &CancellationToken,
     ) -> Option<Result<Answer, SendFailure>> {
-        let mut headers = prepared.headers.clone();
-        if let Some(token) = token {
-            headers.insert(header::AUTHORIZATION, token.header());
-        }
+        // Kept for the second exchange where there may be one.
+        let headers = match token {
+            None => std::mem::take(&mut prepared.headers),
+            Some(token) => {
+                let mut headers = prepared.headers.clone();
+                headers.insert(header::AUTHORIZATION, token.header());
+                headers
+            }
+        };
         log.sending(&headers, &prepared.body);
         let route = &prepared.route;
         let request = Request {
@@ -332,13 +338,13 @@ impl AttemptLog {
         }
     }
 
-    fn end(mut self, outcome: &Outcome, error: Option<String>, now: Timestamp) -> Box<AttemptRow> {
+    fn end(mut self, outcome: &Outcome, error: Option<String>, now: Timestamp) -> Arc<AttemptRow> {
         let row = &mut self.row;
         row.elapsed_us = whole_micros(now.since(row.started_at));
         outcome.class().clone_into(&mut row.class);
         row.error = error.map(|text| text.chars().take(ERROR_CHARS_MAX).collect());
         row.counted = !matches!(outcome, Outcome::Held(_) | Outcome::Interrupted);
-        self.row
+        Arc::from(self.row)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a runner asks to be done with a delivery: one attempt, or the finding that none can be made.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use countersign_core::{
     id::{AccountId, ListenerId, SubscriptionId},
@@ -18,7 +20,7 @@ pub enum Executed {
     /// An attempt was made, or could not be made for a reason that counts as its outcome.
     Attempted {
         /// The exchange, when there was one.
-        attempt: Option<Box<AttemptRow>>,
+        attempt: Option<Arc<AttemptRow>>,
         /// What it came to.
         outcome: Outcome,
         /// The rules for what follows.

@@ -30,7 +30,7 @@ const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
 pub fn settlement(
     delivery: &Delivery,
     by: Incarnation,
-    attempt: Option<Box<AttemptRow>>,
+    attempt: Option<Arc<AttemptRow>>,
     outcome: &Outcome,
     policy: &RetryPolicy,
     now: Timestamp,
@@ -58,7 +58,7 @@ pub fn settlement(
         now,
         // A body went out with this retryCount: the next one has the next, whatever came of it.
         retry_count: delivery.retry_count.saturating_add(u32::from(counts)),
-        attempt: attempt.map(|row| *row),
+        attempt,
         attempts_made,
         next,
     }

@@ -1,5 +1,7 @@
 //! Settling: the attempt's row and the delivery's next state, in one transaction; refused when the lease has passed.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use countersign_core::{
     Timestamp,
@@ -84,8 +86,9 @@ pub struct Settlement {
     pub by: Incarnation,
     /// When.
     pub now: Timestamp,
-    /// The exchange; `None` when nothing was sent (held for a token, interrupted before the request).
-    pub attempt: Option<AttemptRow>,
+    /// The exchange; `None` when nothing was sent (held for a token, interrupted before the request). Shared: whoever settles keeps the
+    /// settlement until the store has taken it, and an exchange is several dozen texts.
+    pub attempt: Option<Arc<AttemptRow>>,
     /// Attempts made and counted from now on.
     pub attempts_made: u32,
     /// `retryCount` of the next attempt.

@@ -248,7 +248,7 @@ impl House {
                 subscription: delivery.subscription,
                 by,
                 now,
-                attempt: Some(AttemptRow {
+                attempt: Some(Arc::new(AttemptRow {
                     id: AttemptId::from_raw(self.app.ids.next(now)),
                     started_at: now,
                     elapsed_us: 1_500,
@@ -265,7 +265,7 @@ impl House {
                         ..Exchange::default()
                     },
                     answer_head: Bytes::from_static(b"thanks"),
-                }),
+                })),
                 attempts_made: delivery.attempts_made + 1,
                 retry_count: delivery.retry_count + 1,
                 next,

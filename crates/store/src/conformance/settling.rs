@@ -1,5 +1,7 @@
 //! Rows about `settle` and `give_back`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use countersign_core::{
     delivery::{DeliveryState, Hold, ParkReason},
@@ -34,7 +36,7 @@ pub async fn each_outcome_leads_to_its_state(world: World) {
         let read = world.read(&delivery).await;
         assert_eq!(read.listed.delivery.state, state, "{row}");
         assert_eq!((read.listed.delivery.attempts_made, read.listed.delivery.retry_count), (1, 1), "{row}");
-        assert_eq!(read.attempts, settlement.attempt.into_iter().collect::<Vec<_>>(), "{row}");
+        assert_eq!(read.attempts, settlement.attempt.into_iter().map(Arc::unwrap_or_clone).collect::<Vec<_>>(), "{row}");
     }
 }
 
@@ -66,7 +68,7 @@ pub async fn attempts_read_back_oldest_first(world: World) {
         };
         attempts.push(attempt.clone());
         let next = Next::Waiting { due_at: now, held: None };
-        let settlement = Settlement { attempt: Some(attempt), ..world.settlement(&delivery, by, now, next) };
+        let settlement = Settlement { attempt: Some(Arc::new(attempt)), ..world.settlement(&delivery, by, now, next) };
         delivery.attempts_made = settlement.attempts_made;
         delivery.retry_count = settlement.retry_count;
         assert_eq!(world.store.settle(vec![settlement]).await.expect("stored"), vec![Ok(())]);

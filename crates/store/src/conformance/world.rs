@@ -257,7 +257,7 @@ impl World {
             subscription: delivery.subscription,
             by,
             now,
-            attempt: Some(attempt),
+            attempt: Some(Arc::new(attempt)),
             attempts_made: delivery.attempts_made + 1,
             retry_count: delivery.retry_count + 1,
             next,

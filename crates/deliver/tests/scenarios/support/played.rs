@@ -168,7 +168,7 @@ impl Execute for Played {
             exchange: Exchange::default(),
             answer_head: Bytes::new(),
         };
-        Executed::Attempted { attempt: Some(Box::new(attempt)), outcome, policy: self.policy.clone() }
+        Executed::Attempted { attempt: Some(Arc::new(attempt)), outcome, policy: self.policy.clone() }
     }
 
     async fn limits(&self, _account: AccountId, subscription: SubscriptionId) -> Option<Limits> {
