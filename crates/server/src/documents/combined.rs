@@ -55,14 +55,16 @@ pub(super) fn says_pdf(bytes: &[u8]) -> bool {
 /// Pages of a PDF and the size of its first.
 pub(super) fn measure(document: &Document) -> (u32, PageSize) {
     let pages = u32::try_from(document.page_iter().count()).unwrap_or(u32::MAX).max(1);
-    let first =
-        document.page_iter().next().and_then(|page| inherited(document, page, b"MediaBox")).and_then(|media| size_of(document, &media));
+    let first = document.page_iter().next().and_then(|page| held(document, page, b"MediaBox"));
+    let first = first.and_then(|media| size_of(document, media.value));
     (pages, first.unwrap_or_default())
 }
 
 /// A rectangle, its corners in order: left, bottom, right, top.
 pub(super) fn corners(document: &Document, area: &Object) -> Option<[f32; 4]> {
-    let corners: Vec<f32> = area.as_array().ok()?.iter().filter_map(|o| document.dereference(o).ok()?.1.as_float().ok()).collect();
+    // A list of a million numbers would be read for each of the pages that have it.
+    let area = area.as_array().ok().filter(|area| area.len() == 4)?;
+    let corners: Vec<f32> = area.iter().filter_map(|o| document.dereference(o).ok()?.1.as_float().ok()).collect();
     let [x1, y1, x2, y2] = corners[..] else { return None };
     Some([x1.min(x2), y1.min(y2), x1.max(x2), y1.max(y2)]).filter(|corners| corners.iter().all(|corner| corner.is_finite()))
 }
@@ -85,9 +87,17 @@ pub fn combined(files: &[File]) -> Result<Vec<u8>, lopdf::Error> {
     let mut pages = Vec::new();
     for file in files {
         match plan(file) {
-            PagePlan::Own(source) => {
-                pages.extend(Copier { source: &source, target: &mut target, tree, copied: HashMap::new(), pending: Vec::new() }.copy())
-            }
+            PagePlan::Own(source) => pages.extend(
+                Copier {
+                    source: &source,
+                    target: &mut target,
+                    tree,
+                    copied: HashMap::new(),
+                    handed_down: HashMap::new(),
+                    pending: Vec::new(),
+                }
+                .copy(),
+            ),
             PagePlan::Text(lines) => pages.extend(sheet::add_pages(&mut target, tree, &lines)),
             PagePlan::Placeholder => pages.extend(sheet::add_pages(&mut target, tree, &placeholder(file))),
         }
@@ -128,17 +138,29 @@ fn placeholder(file: &File) -> Vec<String> {
     lines
 }
 
-/// A property of a page, its own or the nearest ancestor's, resolved.
-pub(super) fn inherited(document: &Document, page: ObjectId, key: &[u8]) -> Option<Object> {
-    let mut node = document.get_dictionary(page).ok()?;
+/// A property of a page, its own or the nearest ancestor's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held<'d> {
+    /// The page or the ancestor that has it.
+    pub(super) node: ObjectId,
+    /// The object that it is, where it stands apart.
+    pub(super) reference: Option<ObjectId>,
+    /// What it is, resolved.
+    pub(super) value: &'d Object,
+}
+
+/// Where a page has a property from. Thousands of pages may have one and the same, so it is looked at and not copied.
+pub(super) fn held<'d>(document: &'d Document, page: ObjectId, key: &[u8]) -> Option<Held<'d>> {
+    let mut node = page;
     for _ in 0..TREE_DEPTH_MAX {
-        if let Ok(value) = node.get(key)
-            && let Ok((_, value)) = document.dereference(value)
+        let properties = document.get_dictionary(node).ok()?;
+        if let Ok(value) = properties.get(key)
+            && let Ok((reference, value)) = document.dereference(value)
             && !value.is_null()
         {
-            return Some(value.clone());
+            return Some(Held { node, reference, value });
         }
-        node = document.get_dictionary(node.get(b"Parent").ok()?.as_reference().ok()?).ok()?;
+        node = properties.get(b"Parent").ok()?.as_reference().ok()?;
     }
     None
 }
@@ -151,6 +173,8 @@ struct Copier<'a> {
     tree: ObjectId,
     /// Ids there by ids here.
     copied: HashMap<ObjectId, ObjectId>,
+    /// Ids there of what nodes of the page tree here hand down, by the node and the property.
+    handed_down: HashMap<(ObjectId, &'static str), ObjectId>,
     /// Promised and not copied yet.
     pending: Vec<(ObjectId, ObjectId)>,
 }
@@ -182,8 +206,18 @@ impl Copier<'_> {
             }
         }
         for key in ["Resources", "MediaBox", "CropBox", "Rotate"] {
-            if let Some(value) = inherited(self.source, from, key.as_bytes()) {
-                page.set(key, self.object(&value));
+            match held(self.source, from, key.as_bytes()) {
+                // Copied above, with the rest of the page.
+                Some(held) if held.node == from => {}
+                Some(Held { reference: Some(id), .. }) => {
+                    let copy = self.reference(id);
+                    page.set(key, copy);
+                }
+                Some(Held { node, value, .. }) => {
+                    let copy = self.handed_down(node, key, value);
+                    page.set(key, copy);
+                }
+                None => {}
             }
         }
         if !page.has(b"MediaBox") {
@@ -193,6 +227,18 @@ impl Copier<'_> {
         page.set("Type", "Page");
         page.set("Parent", self.tree);
         page
+    }
+
+    /// One copy for all pages that have it from this node.
+    fn handed_down(&mut self, node: ObjectId, key: &'static str, value: &Object) -> ObjectId {
+        if let Some(&copy) = self.handed_down.get(&(node, key)) {
+            return copy;
+        }
+        let copy = self.target.new_object_id();
+        self.handed_down.insert((node, key), copy);
+        let value = self.object(value);
+        self.target.set_object(copy, value);
+        copy
     }
 
     /// A copy whose references lead into the new file. The parser bounds how deep objects nest.

@@ -1,11 +1,12 @@
 //! A PDF with marks drawn on its pages.
 //!
 //! The pages keep what they have: their own contents are put between `q` and `Q`, so that nothing they left set up shifts what is
-//! drawn, and ours follow as one more stream. A page that borrows its resources from the page tree gets its own, since others may
-//! borrow them too. Marks count from the top left of the page as it is shown: crop box and rotation are taken into account.
+//! drawn, and ours follow as one more stream. What pages share stays shared: a small file whose thousands of pages have one large object
+//! in common must not become a large one. Marks count from the top left of the page as it is shown: crop box and rotation are taken
+//! into account.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -13,10 +14,13 @@ use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
 
 use super::{
     File,
-    combined::{PagePlan, corners, inherited, plan},
-    marks::Drawing,
+    combined::{PagePlan, corners, held, plan},
+    marks::{Drawing, Mark},
     pen::{Font, Pen},
 };
+
+/// Streams that the pages have together; pages may share a list of them, and each gets its own.
+const STREAMS_MAX: usize = 1_000_000;
 
 /// Why a document stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,9 @@ pub enum NotDrawn {
     /// It says that it is a PDF, and cannot be read as one: damaged, encrypted, or made to harm.
     #[error("it cannot be read as a PDF")]
     Unreadable,
+    /// Its pages are made of more parts than a real document's.
+    #[error("its pages are made of too many parts")]
+    TooIntricate,
     /// Somebody signed its bytes; drawing on it would break that signature.
     #[error("it bears a digital signature, which a change would break")]
     Signed,
@@ -46,7 +53,7 @@ pub fn drawn(file: &File, drawing: &Drawing) -> Result<Vec<u8>, NotDrawn> {
         if is_signed(&document) {
             return Err(NotDrawn::Signed);
         }
-        draw(&mut document, drawing);
+        draw(&mut document, drawing)?;
         let mut bytes = Vec::with_capacity(file.bytes.len() + 4_096);
         document.save_to(&mut bytes).map_err(|_| NotDrawn::Unreadable)?;
         Ok(bytes)
@@ -64,86 +71,138 @@ fn is_signed(document: &Document) -> bool {
     flags().is_some_and(|flags| flags & 1 == 1)
 }
 
-fn draw(document: &mut Document, drawing: &Drawing) {
+fn draw(document: &mut Document, drawing: &Drawing) -> Result<(), NotDrawn> {
+    let mut by_page: BTreeMap<u32, Vec<&Mark>> = BTreeMap::new();
+    for mark in &drawing.marks {
+        by_page.entry(mark.place.page).or_default().push(mark);
+    }
     let pages: Vec<ObjectId> = document.page_iter().collect();
     let save = document.add_object(Stream::new(Dictionary::new(), b"q\n".to_vec()));
-    let mut fonts = BTreeMap::new();
+    let fonts = Fonts::add(document, drawing);
+    let mut named = HashSet::new();
+    let mut stamped: HashMap<[u32; 6], ObjectId> = HashMap::new();
     let mut seen = HashSet::new();
+    let mut streams = 0;
     for (number, page) in (1_u32..).zip(pages) {
-        let mut marks = drawing.marks.iter().filter(|mark| mark.place.page == number).peekable();
+        let marks = by_page.get(&number).map(Vec::as_slice).unwrap_or_default();
         // A page that stands in the tree twice is one page.
-        if (marks.peek().is_none() && drawing.stamp.is_none()) || !seen.insert(page) {
+        if (marks.is_empty() && drawing.stamp.is_none()) || !seen.insert(page) || document.get_dictionary(page).is_err() {
             continue;
         }
-        let names = font_names(document, page);
-        let mut pen = Pen::new(axes(document, page), names);
-        if let Some(stamp) = &drawing.stamp {
-            pen.stamp(stamp);
+        let axes = axes(document, page);
+        let content = if marks.is_empty() {
+            // Most pages have the stamp alone, and lie as others do.
+            *stamped.entry(axes.map(f32::to_bits)).or_insert_with(|| add_content(document, &fonts, axes, drawing, marks))
+        } else {
+            add_content(document, &fonts, axes, drawing, marks)
+        };
+        name_fonts(document, page, &fonts, &mut named);
+        let mut contents: Vec<Object> = vec![save.into()];
+        contents.extend(contents_of(document, page));
+        contents.push(content.into());
+        streams += contents.len();
+        if streams > STREAMS_MAX {
+            return Err(NotDrawn::TooIntricate);
         }
-        for mark in marks {
-            pen.mark(mark);
+        if let Ok(page) = document.get_dictionary_mut(page) {
+            page.set("Contents", contents);
         }
-        let (content, used) = pen.finish();
-        let content = document.add_object(Stream::new(Dictionary::new(), content));
-        let used = used.into_iter().map(|(name, font)| (name, *fonts.entry(font).or_insert_with(|| add_font(document, font)))).collect();
-        put(document, page, save, content, used);
+    }
+    Ok(())
+}
+
+fn add_content(document: &mut Document, fonts: &Fonts, axes: [f32; 6], drawing: &Drawing, marks: &[&Mark]) -> ObjectId {
+    let mut pen = Pen::new(axes, &fonts.beginning);
+    if let Some(stamp) = &drawing.stamp {
+        pen.stamp(stamp);
+    }
+    for mark in marks {
+        pen.mark(mark);
+    }
+    document.add_object(Stream::new(Dictionary::new(), pen.finish()))
+}
+
+/// The typefaces that a drawing needs, in the document.
+struct Fonts {
+    /// How their names begin. Nothing that was in the file can have a name made of a number it did not reach.
+    beginning: String,
+    added: BTreeMap<Font, ObjectId>,
+}
+
+impl Fonts {
+    fn add(document: &mut Document, drawing: &Drawing) -> Self {
+        let beginning = format!("Cs{}n", document.max_id);
+        let needed = drawing.marks.iter().flat_map(|mark| Font::of_ink(&mark.ink)).chain(drawing.stamp.is_some().then_some(Font::STAMP));
+        let needed: HashSet<Font> = needed.collect();
+        let font = |font: Font| {
+            let object = dictionary! {
+                "Type" => "Font", "Subtype" => "Type1", "BaseFont" => font.base_name(), "Encoding" => "WinAnsiEncoding",
+            };
+            (font, document.add_object(object))
+        };
+        Self { beginning, added: needed.into_iter().map(font).collect() }
     }
 }
 
-fn add_font(document: &mut Document, font: Font) -> ObjectId {
-    document.add_object(dictionary! {
-        "Type" => "Font", "Subtype" => "Type1", "BaseFont" => font.base_name(), "Encoding" => "WinAnsiEncoding",
-    })
-}
-
-/// Puts the content after what the page has, with the fonts it names.
-fn put(document: &mut Document, page: ObjectId, save: ObjectId, content: ObjectId, fonts: Vec<(String, ObjectId)>) {
-    let mut contents: Vec<Object> = vec![save.into()];
-    contents.extend(contents_of(document, page));
-    contents.push(content.into());
-    let mut resources = resources_of(document, page);
-    let mut by_name = dictionary_in(document, &resources, b"Font");
-    for (name, font) in fonts {
-        by_name.set(name, font);
+/// Puts the fonts into the resources of the page, where these are: their names are in nobody's way, so that pages which share resources
+/// go on sharing them. `named` remembers where that was done.
+fn name_fonts(document: &mut Document, page: ObjectId, fonts: &Fonts, named: &mut HashSet<ObjectId>) {
+    let found = held(document, page, b"Resources").filter(|held| held.value.as_dict().is_ok());
+    let place = found.map(|held| (held.node, held.reference));
+    if let Some(shared) = place.and_then(|(node, reference)| reference.or((node != page).then_some(node)))
+        && !named.insert(shared)
+    {
+        return;
     }
-    resources.set("Font", by_name);
+    let apart = found.and_then(|held| held.value.as_dict().ok()).and_then(|resources| resources.get(b"Font").ok());
+    let apart = apart.and_then(|font| document.dereference(font).ok()).filter(|(_, font)| font.as_dict().is_ok()).and_then(|(id, _)| id);
+    let add = |by_name: &mut Dictionary| {
+        for (font, id) in &fonts.added {
+            by_name.set(font.name(&fonts.beginning), *id);
+        }
+    };
+    if let Some(apart) = apart {
+        if let Ok(by_name) = document.get_dictionary_mut(apart) {
+            add(by_name);
+        }
+        return;
+    }
+    let resources = match place {
+        Some((_, Some(reference))) => document.get_dictionary_mut(reference).ok(),
+        Some((node, None)) => document.get_dictionary_mut(node).ok().and_then(|node| node.get_mut(b"Resources").ok()?.as_dict_mut().ok()),
+        None => None,
+    };
+    if let Some(resources) = resources {
+        match resources.get_mut(b"Font").and_then(Object::as_dict_mut) {
+            Ok(by_name) => add(by_name),
+            Err(_) => {
+                let mut by_name = Dictionary::new();
+                add(&mut by_name);
+                resources.set("Font", by_name);
+            }
+        }
+        return;
+    }
+    let mut by_name = Dictionary::new();
+    add(&mut by_name);
     if let Ok(page) = document.get_dictionary_mut(page) {
-        page.set("Contents", contents);
-        page.set("Resources", resources);
+        page.set("Resources", dictionary! { "Font" => by_name });
     }
 }
 
 fn contents_of(document: &Document, page: ObjectId) -> Vec<Object> {
     let Ok(contents) = document.get_dictionary(page).and_then(|page| page.get(b"Contents")) else { return Vec::new() };
     match document.dereference(contents) {
-        Ok((_, Object::Array(streams))) => streams.clone(),
+        // One beyond the limit is enough to tell.
+        Ok((_, Object::Array(streams))) => streams.iter().take(STREAMS_MAX + 1).cloned().collect(),
         Ok((Some(_), Object::Stream(_))) => vec![contents.clone()],
         _ => Vec::new(),
     }
 }
 
-fn resources_of(document: &Document, page: ObjectId) -> Dictionary {
-    inherited(document, page, b"Resources").and_then(|resources| resources.as_dict().ok().cloned()).unwrap_or_default()
-}
-
-fn dictionary_in(document: &Document, within: &Dictionary, key: &[u8]) -> Dictionary {
-    let found = within.get(key).ok().and_then(|value| document.dereference(value).ok()).and_then(|(_, value)| value.as_dict().ok());
-    found.cloned().unwrap_or_default()
-}
-
-/// How our fonts are named on a page: by a beginning that none of its own has.
-fn font_names(document: &Document, page: ObjectId) -> String {
-    let own = dictionary_in(document, &resources_of(document, page), b"Font");
-    let mut names = "Cs".to_owned();
-    while own.iter().any(|(name, _)| name.starts_with(names.as_bytes())) {
-        names.push('s');
-    }
-    names
-}
-
 /// The matrix that leads from points counted from the top left of the page as it is shown, y upwards, to those of the page itself.
 fn axes(document: &Document, page: ObjectId) -> [f32; 6] {
-    let area = |key: &[u8]| inherited(document, page, key).and_then(|area| corners(document, &area));
+    let area = |key: &[u8]| held(document, page, key).and_then(|area| corners(document, area.value));
     let [left, bottom, right, top] = match (area(b"MediaBox"), area(b"CropBox")) {
         (Some(media), Some(crop)) => {
             let shown = [media[0].max(crop[0]), media[1].max(crop[1]), media[2].min(crop[2]), media[3].min(crop[3])];
@@ -153,7 +212,7 @@ fn axes(document: &Document, page: ObjectId) -> [f32; 6] {
         (Some(area), None) | (None, Some(area)) => area,
         (None, None) => [0.0, 0.0, 612.0, 792.0],
     };
-    let turned = inherited(document, page, b"Rotate").and_then(|turned| turned.as_i64().ok()).unwrap_or(0);
+    let turned = held(document, page, b"Rotate").and_then(|turned| turned.value.as_i64().ok()).unwrap_or(0);
     match turned.rem_euclid(360) {
         90 => [0.0, 1.0, -1.0, 0.0, left, bottom],
         180 => [-1.0, 0.0, 0.0, -1.0, right, bottom],
@@ -235,12 +294,49 @@ mod tests {
         for words in ["own", "ours (and) \\ more", "stamped"] {
             assert!(text.contains(words), "{words} in {text}");
         }
-        let fonts = dictionary_in(&document, &resources_of(&document, page), b"Font");
+        let resources = held(&document, page, b"Resources").expect("resources").value.as_dict().expect("a dictionary");
+        let fonts = resources.get(b"Font").and_then(Object::as_dict).expect("fonts");
         assert_eq!(fonts.len(), 3, "its own under its own name, and two of ours");
         assert!(fonts.has(b"Cs0"));
         let content = String::from_utf8_lossy(&document.get_page_content(page)).into_owned();
         let (own, ours) = content.split_once("(own)").expect("its own comes first");
         assert!(own.trim_start().starts_with('q') && ours.contains('Q'), "{content}");
+    }
+
+    /// So many pages that share one dictionary of resources, one list of fonts and one list of contents, each as long as asked for.
+    fn sharing(pages: usize, length: usize) -> File {
+        let mut document = Document::with_version("1.7");
+        let parent = document.new_object_id();
+        let font = document.add_object(dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Courier" });
+        let mut by_name = Dictionary::new();
+        (0..length).for_each(|n| by_name.set(format!("F{n}"), font));
+        let fonts = document.add_object(by_name);
+        let content = document.add_object(Stream::new(Dictionary::new(), b" ".to_vec()));
+        let contents = document.add_object(Object::Array(vec![content.into(); length]));
+        let page =
+            || dictionary! { "Type" => "Page", "Parent" => parent, "Contents" => contents, "Resources" => dictionary! { "Font" => fonts } };
+        let kids: Vec<Object> = (0..pages).map(|_| document.add_object(page()).into()).collect();
+        let count = i64::try_from(pages).expect("few");
+        let media = vec![0.into(); length];
+        document.set_object(parent, dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => count, "MediaBox" => media });
+        let root = document.add_object(dictionary! { "Type" => "Catalog", "Pages" => parent });
+        document.trailer.set("Root", root);
+        let mut bytes = Vec::new();
+        document.save_to(&mut bytes).expect("written");
+        File { name: "x".into(), extension: "pdf".into(), bytes: Bytes::from(bytes) }
+    }
+
+    #[test]
+    fn what_pages_share_is_not_multiplied() {
+        let drawing = Drawing { marks: Vec::new(), stamp: Some("stamped".into()) };
+        let file = sharing(2_000, 400);
+        let bytes = drawn(&file, &drawing).expect("drawn");
+        // The list of contents alone is each page's own afterwards: ten bytes for each of its streams.
+        assert!(bytes.len() < file.bytes.len() + 2_000 * 400 * 10, "{} bytes from {}", bytes.len(), file.bytes.len());
+        assert!(Document::load_mem(&bytes).expect("a PDF").extract_text(&[2_000]).expect("text").contains("stamped"));
+        let combined = crate::documents::combined(std::slice::from_ref(&file)).expect("written");
+        assert!(combined.len() < file.bytes.len() * 3, "{} bytes from {}", combined.len(), file.bytes.len());
+        assert_eq!(drawn(&sharing(1_500, 1_000), &drawing), Err(NotDrawn::TooIntricate));
     }
 
     #[test]

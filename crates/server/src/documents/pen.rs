@@ -1,7 +1,5 @@
 //! Writes marks as the content of a PDF page.
 
-use std::collections::BTreeMap;
-
 use countersign_core::message::placement::{Look, Typeface};
 use lopdf::{
     Object,
@@ -29,7 +27,7 @@ const ASCENT: f32 = 0.8;
 const LEADING: f32 = 1.2;
 
 /// One of the typefaces that every reader of PDF has.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Font {
     Mono,
     MonoBold,
@@ -46,6 +44,25 @@ pub(super) enum Font {
 }
 
 impl Font {
+    /// What the stamp is set in.
+    pub(super) const STAMP: Self = Self::Sans;
+
+    /// What this is set in.
+    pub(super) fn of_ink(ink: &Ink) -> Vec<Self> {
+        match ink {
+            Ink::Text { look, .. } => vec![Self::of(look)],
+            Ink::Signature { .. } => vec![Self::SansBold, Self::SerifItalic, Self::Sans],
+            Ink::Initials { .. } => vec![Self::SerifItalic],
+            Ink::Tick => vec![Self::SansBold],
+            Ink::Dot => vec![Self::Sans],
+        }
+    }
+
+    /// The name under which pages know it.
+    pub(super) fn name(self, beginning: &str) -> String {
+        format!("{beginning}{}", self.base_name())
+    }
+
     fn of(look: &Look) -> Self {
         match (look.typeface, look.bold, look.italic) {
             (Typeface::Mono, false, false) => Self::Mono,
@@ -87,13 +104,12 @@ pub(super) struct Pen {
     operations: Vec<Operation>,
     /// How the names of fonts begin.
     names: String,
-    used: BTreeMap<Font, String>,
 }
 
 impl Pen {
     /// `axes` leads from the top left of what is shown to the page; names of fonts begin with `names`.
-    pub(super) fn new(axes: [f32; 6], names: String) -> Self {
-        let mut pen = Self { operations: Vec::new(), names, used: BTreeMap::new() };
+    pub(super) fn new(axes: [f32; 6], names: &str) -> Self {
+        let mut pen = Self { operations: Vec::new(), names: names.to_owned() };
         // Ends what the page's own content was put into.
         pen.say("Q", []);
         pen.say("q", []);
@@ -101,19 +117,18 @@ impl Pen {
         pen
     }
 
-    /// The content, and the fonts it names.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<(String, Font)>) {
+    /// The content.
+    pub(super) fn finish(mut self) -> Vec<u8> {
         self.say("Q", []);
-        let used = self.used.into_iter().map(|(font, name)| (name, font)).collect();
         // Encoding fails only for operands that cannot stand in a content stream; numbers, names and strings can.
         let mut content = b"\n".to_vec();
         content.extend(Content { operations: self.operations }.encode().unwrap_or_default());
-        (content, used)
+        content
     }
 
     /// The line at the top of a page.
     pub(super) fn stamp(&mut self, text: &str) {
-        self.line(Font::Sans, 6.5, [0.2; 3], 14.0, 13.0, text);
+        self.line(Font::STAMP, 6.5, [0.2; 3], 14.0, 13.0, text);
     }
 
     /// A mark at its place.
@@ -157,8 +172,7 @@ impl Pen {
         if text.is_empty() {
             return;
         }
-        let (names, number) = (&self.names, self.used.len());
-        let name = self.used.entry(font).or_insert_with(|| format!("{names}{number}")).clone();
+        let name = font.name(&self.names);
         self.say("BT", []);
         self.say("rg", color.map(Object::Real));
         self.say("Tf", [Object::Name(name.into_bytes()), Object::Real(size)]);
