@@ -266,6 +266,9 @@ pub struct Subscription {
     pub log: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Rises with every change of it by a person, and when it is paused or disabled; a change may name the one it was read at.
+    #[serde(default)]
+    pub revision: u64,
     /// When it began to fail without one success; `None` while it works.
     pub failing_since: Option<Timestamp>,
     /// How often a 410 of its listener has paused it; tells one such pause from the next.

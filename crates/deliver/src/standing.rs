@@ -132,9 +132,11 @@ async fn write(store: &dyn Store, mut stored: Subscription, step: Step, now: Tim
         Step::Mark { since } => stored.failing_since = Some(since),
         Step::Disable { since } => {
             stored.activity = Activity::Disabled { reason: format!("every attempt has failed since {since}"), at: now };
+            stored.revision += 1;
         }
         Step::Pause => {
             stored.paused = true;
+            stored.revision += 1;
             stored.times_gone = stored.times_gone.saturating_add(1);
         }
     }

@@ -162,6 +162,7 @@ macro_rules! store_conformance {
                 a_changed_account_has_a_new_version,
                 subscription_numbers_are_handed_out_once,
                 subscriptions_are_created_changed_and_read,
+                a_subscription_is_changed_at_the_revision_that_was_read,
                 deleting_a_subscription_cancels_what_waits,
                 envelope_subscriptions_are_changed_in_place,
                 objects_are_written_under_the_revision_read,

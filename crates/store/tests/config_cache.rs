@@ -55,6 +55,7 @@ fn subscription(id: SubscriptionId, account: AccountId, scope: Scope) -> Subscri
         created_at: NOW,
         failing_since: None,
         times_gone: 0,
+        revision: 0,
         extra: serde_json::Map::new(),
     }
 }

@@ -32,6 +32,7 @@ fn subscription(pace: Pace) -> Subscription {
         created_at: NOW,
         failing_since: None,
         times_gone: 0,
+        revision: 0,
         extra: serde_json::Map::new(),
     }
 }

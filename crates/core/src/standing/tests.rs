@@ -38,6 +38,7 @@ fn subscription(failing_since: Option<Timestamp>) -> Subscription {
         created_at: START,
         failing_since,
         times_gone: 0,
+        revision: 0,
         extra: serde_json::Map::new(),
     }
 }

@@ -124,6 +124,7 @@ impl SubscriptionForm {
             created_at: now,
             failing_since: None,
             times_gone: 0,
+            revision: 0,
             extra: Map::new(),
         };
         let made = self.over(blank, terms.policy)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Path, State},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use countersign_core::{
     subscription::Subscription,
 };
 use countersign_store::query::DeliveryFilter;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -28,7 +29,11 @@ use crate::{
     access::{Administers, Caller, Reads, Writes},
     failure::Failure,
     intake::{Change, NewEvent, NotSubmitted, Submitted},
-    subscription::{Terms, is_listed, saved, warnings},
+    subscription::{
+        Terms, is_listed,
+        saved::{self, Precondition},
+        warnings,
+    },
 };
 
 /// The largest subscription in JSON, in bytes.
@@ -54,33 +59,58 @@ async fn list(State(app): State<Arc<App>>, caller: Caller<Reads>) -> Result<Json
     Ok(Json(json!({"subscriptions": all})))
 }
 
-async fn one(State(app): State<Arc<App>>, caller: Caller<Reads>, Path((_, id)): Path<(String, String)>) -> Result<Json<Value>, Failure> {
+async fn one(State(app): State<Arc<App>>, caller: Caller<Reads>, Path((_, id)): Path<(String, String)>) -> Result<Response, Failure> {
     let subscription = found(&app, &caller, &id).await?;
-    Ok(Json(shown(&subscription, &warnings(&subscription))))
+    Ok(answer(StatusCode::OK, &subscription, &warnings(&subscription)))
+}
+
+/// A subscription with its entity tag.
+fn answer(status: StatusCode, subscription: &Subscription, warnings: &[String]) -> Response {
+    (status, [(header::ETAG, etag(subscription))], Json(shown(subscription, warnings))).into_response()
+}
+
+/// A strong entity tag (RFC 9110 §8.8.3): a revision is one form of one subscription.
+fn etag(subscription: &Subscription) -> String {
+    format!("\"{}.{}\"", subscription.id, subscription.revision)
+}
+
+/// What `If-Match` asks for (RFC 9110 §13.1.1).
+///
+/// # Errors
+/// 412 when it names no form that the subscription has now.
+fn precondition(headers: &HeaderMap, subscription: &Subscription) -> Result<Precondition, Failure> {
+    let mut named = headers.get_all(header::IF_MATCH).iter().flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(str::trim);
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(Precondition::None);
+    }
+    let own = etag(subscription);
+    if named.any(|tag| tag == own || tag == "*") { Ok(Precondition::Unchanged) } else { Err(saved::changed()) }
 }
 
 async fn create(
     State(app): State<Arc<App>>,
     caller: Caller<Administers>,
     StrictJson(form): StrictJson<SubscriptionForm>,
-) -> Result<(StatusCode, Json<Value>), Failure> {
+) -> Result<Response, Failure> {
     let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let saved = saved::create(&app, &caller.account, form.create(&terms, app.now())?).await?;
-    Ok((StatusCode::CREATED, Json(shown(&saved.subscription, &saved.warnings))))
+    Ok(answer(StatusCode::CREATED, &saved.subscription, &saved.warnings))
 }
 
-/// What is absent stays as it is.
+/// What is absent stays as it is. With `If-Match` only while nobody else has changed it; without, the last one wins.
 async fn update(
     State(app): State<Arc<App>>,
     caller: Caller<Administers>,
     Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
     StrictJson(form): StrictJson<SubscriptionForm>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Response, Failure> {
     let before = found(&app, &caller, &id).await?;
+    let precondition = precondition(&headers, &before)?;
     let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let next = form.update(&before, &terms)?;
-    let saved = saved::update(&app, &caller.account, &before, next).await?;
-    Ok(Json(shown(&saved.subscription, &saved.warnings)))
+    let saved = saved::update(&app, &caller.account, &before, next, precondition).await?;
+    Ok(answer(StatusCode::OK, &saved.subscription, &saved.warnings))
 }
 
 async fn remove(

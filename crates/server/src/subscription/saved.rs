@@ -7,7 +7,8 @@ use countersign_core::{
     id::{AccountId, SubscriptionId},
     subscription::{Activity, OAuthUse, Scope, Subscription},
 };
-use countersign_store::{StoreError, objects::Object};
+use countersign_store::{Refused, StoreError, objects::Object};
+use http::StatusCode;
 
 use super::{connection_changed, resume, warnings};
 use crate::{
@@ -18,6 +19,15 @@ use crate::{
 
 /// Account-level subscriptions of one account. All of them are compared with every event.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
+
+/// When a change is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Precondition {
+    /// Whatever others have changed since it was read: the last one wins.
+    None,
+    /// Only while nobody else has changed it since it was read.
+    Unchanged,
+}
 
 /// A subscription on stable storage.
 #[derive(Clone, Debug)]
@@ -38,6 +48,7 @@ pub async fn create(app: &Arc<App>, account: &AccountConfig, mut subscription: S
     }
     let unverified = try_own_connection(app, account, None, &subscription).await?;
     subscription.id = fresh_id(app).await?;
+    subscription.revision = 1;
     app.store.put_subscription(account.id(), subscription.id, Object::of(&subscription)?, true).await??;
     app.configs.invalidate(account.id());
     Ok(saved(subscription, unverified))
@@ -46,12 +57,14 @@ pub async fn create(app: &Arc<App>, account: &AccountConfig, mut subscription: S
 /// Overwrites a subscription of either level and lets go what waited for a reason that is gone. It has passed [`super::check`].
 ///
 /// # Errors
-/// 400 when its authorization server refuses; 404 when it was deleted in the meantime; the store's own.
+/// 400 when its authorization server refuses; 404 when it was deleted in the meantime, 412 when it was changed and that matters; the
+/// store's own.
 pub async fn update(
     app: &Arc<App>,
     account: &AccountConfig,
     before: &Subscription,
     mut subscription: Subscription,
+    precondition: Precondition,
 ) -> Result<Saved, Failure> {
     let unverified = try_own_connection(app, account, Some(before), &subscription).await?;
     let reactivated = matches!(before.activity, Activity::Disabled { .. }) && subscription.activity == Activity::Active;
@@ -59,14 +72,26 @@ pub async fn update(
         // The 14 days after which it is disabled start anew.
         subscription.failing_since = None;
     }
+    subscription.revision = before.revision + 1;
     let object = Object::of(&subscription)?;
     match subscription.scope {
+        _ if precondition == Precondition::Unchanged => {
+            let put = app.store.put_subscription_at(account.id(), subscription.id, object, before.revision).await?;
+            put.map_err(|refused| if matches!(refused, Refused::WrongState(_)) { changed() } else { refused.into() })?
+        }
         Scope::Envelope(_) => app.store.put_envelope_subscription(account.id(), subscription.id, object).await??,
         Scope::Account | Scope::Recipients => app.store.put_subscription(account.id(), subscription.id, object, false).await??,
     };
     app.configs.invalidate(account.id());
     resume::resume(app, account, &subscription).await?;
     Ok(saved(subscription, unverified))
+}
+
+/// 412: it is not what the caller read.
+#[must_use]
+pub fn changed() -> Failure {
+    let message = "the subscription was changed since it was read; read it again and repeat with the ETag it has by then";
+    Failure::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message)
 }
 
 /// Deletes a subscription of the account; what waits for it is cancelled.

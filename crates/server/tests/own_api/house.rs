@@ -198,6 +198,7 @@ impl House {
             created_at: self.clock.now(),
             failing_since: None,
             times_gone: 0,
+            revision: 0,
             extra: serde_json::Map::new(),
         };
         self.store.put_subscription(account.id, id, Object::of(&subscription).unwrap(), true).await.unwrap().unwrap();

@@ -10,6 +10,7 @@ mod login;
 mod openapi;
 mod operations;
 mod problems;
+mod revisions;
 mod rights;
 mod tenants;
 mod upkeep;

@@ -106,6 +106,33 @@ pub async fn subscriptions_are_created_changed_and_read(world: World) {
     assert!(world.store.subscriptions(other).await.expect("read").1.is_empty());
 }
 
+/// Who names the revision that was read changes nothing that somebody else has changed since.
+pub async fn a_subscription_is_changed_at_the_revision_that_was_read(world: World) {
+    let (account, other) = (world.account().await, world.account().await);
+    let id = world.store.next_subscription_ids(1).await.expect("ids")[0];
+    let body = |revision: u64| object(&format!("{{\"revision\":{revision}}}"));
+    world.store.put_subscription(account, id, object("{}"), true).await.expect("stored").expect("new");
+    let changed = Refused::WrongState("it was changed in the meantime".to_owned());
+    for (row, of, read, expected) in [
+        ("a later one", account, 1, Some(changed.clone())),
+        ("made before there were revisions", account, 0, None),
+        ("an earlier one", account, 0, Some(changed)),
+        ("the present one", account, 1, None),
+        ("of somebody else", other, 2, Some(Refused::NotFound)),
+    ] {
+        let before = world.version(account).await;
+        let answer = world.store.put_subscription_at(of, id, body(read + 1), read).await.expect("answered");
+        match expected {
+            None => assert!(answer.expect(row) > before, "{row}"),
+            Some(refused) => {
+                assert_eq!(answer, Err(refused), "{row}");
+                assert_eq!(world.version(account).await, before, "{row}");
+            }
+        }
+    }
+    assert_eq!(world.store.subscription(id).await.expect("read").expect("exists").1.body, "{\"revision\":2}");
+}
+
 /// A deleted subscription is gone, what waits for it is cancelled, what is parked or under way stays.
 pub async fn deleting_a_subscription_cancels_what_waits(world: World) {
     let (account, subscription) = world.subscribed().await;

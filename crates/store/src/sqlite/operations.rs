@@ -193,6 +193,16 @@ impl Store for SqliteStore {
         self.write(Weight::SMALL, move |tx| subscription::put(tx, account, id, &object, create)).await
     }
 
+    async fn put_subscription_at(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        object: Object,
+        revision: u64,
+    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
+        self.write(Weight::SMALL, move |tx| subscription::put_at(tx, account, id, &object, revision)).await
+    }
+
     async fn put_envelope_subscription(
         &self,
         account: AccountId,

@@ -67,6 +67,29 @@ pub(super) fn put_of_envelope(
     raised(tx, of)
 }
 
+/// Overwrites one of either level that is still as it was read.
+pub(super) fn put_at(
+    tx: &Tx<'_>,
+    of: AccountId,
+    id: SubscriptionId,
+    object: &Object,
+    revision: u64,
+) -> Result<Result<ConfigVersion, Refused>, Fault> {
+    let stored: Option<i64> = tx
+        .conn
+        .prepare_cached("SELECT coalesce(json_extract(body, '$.revision'), 0) FROM subscription WHERE id = ?1 AND account = ?2")?
+        .query_row(params![id.0, of.0], |row| row.get(0))
+        .optional()?;
+    match stored {
+        None => Ok(Err(Refused::NotFound)),
+        Some(stored) if u64::try_from(stored) != Ok(revision) => Ok(Err(Refused::WrongState("it was changed in the meantime".to_owned()))),
+        Some(_) => {
+            overwrite(tx, of, id, object, "TRUE")?;
+            raised(tx, of)
+        }
+    }
+}
+
 fn overwrite(tx: &Tx<'_>, of: AccountId, id: SubscriptionId, object: &Object, level: &str) -> Result<bool, Fault> {
     let sealed = seal(tx.vault, of, id, object)?;
     let sql = format!("UPDATE subscription SET body = ?3, sealed = ?4 WHERE id = ?1 AND account = ?2 AND {level}");

@@ -107,6 +107,7 @@ impl House {
             created_at: START,
             failing_since: None,
             times_gone: 0,
+            revision: 0,
             extra: serde_json::Map::new(),
         };
         self.put(&subscription, true).await;

@@ -239,6 +239,7 @@ impl Reading<'_> {
             created_at: before.map_or(self.now, |before| before.created_at),
             failing_since: before.and_then(|before| before.failing_since),
             times_gone: before.map_or(0, |before| before.times_gone),
+            revision: 0,
             extra: Map::new(),
         };
         let subscription = Self::with_extra(subscription, &self.form);

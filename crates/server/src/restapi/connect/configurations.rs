@@ -20,7 +20,10 @@ use crate::{
     access::{Administers, Caller},
     failure::Failure,
     restapi::wire::{Answer, Wire},
-    subscription::{Terms, is_listed, saved},
+    subscription::{
+        Terms, is_listed,
+        saved::{self, Precondition},
+    },
 };
 
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -65,7 +68,7 @@ async fn update(State(app): State<Arc<App>>, caller: Caller<Administers>, wire: 
     let before = find(&app, &caller, id.trim()).await?;
     let terms = Terms { account: &caller.account, policy: &app.settings.targets };
     let Read { subscription, warnings } = configuration::read(&wire, before.id, Some(&before), &terms, app.now())?;
-    let saved = saved::update(&app, &caller.account, &before, subscription).await?;
+    let saved = saved::update(&app, &caller.account, &before, subscription, Precondition::None).await?;
     Ok(Answer::ok(configuration::shown(&saved.subscription, &[warnings, saved.warnings].concat())))
 }
 
