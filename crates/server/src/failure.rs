@@ -65,7 +65,7 @@ impl Failure {
     /// 501: out of scope, and said so.
     #[must_use]
     pub fn not_implemented(what: &str) -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", format!("{what} is not part of Countersign"))
+        Self::new(StatusCode::NOT_IMPLEMENTED, "NOT_IMPLEMENTED", format!("Countersign does not have {what}"))
     }
 
     /// 413.

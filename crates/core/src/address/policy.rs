@@ -10,7 +10,7 @@ pub struct TargetPolicy {
     /// Networks opened besides the globally routable ones (setting `allow_private_targets`). Loopback and link-local
     /// networks must be listed from within, metadata services one by one.
     pub allow_networks: Vec<IpNet>,
-    /// Ports that may be dialled (setting `allow_ports`).
+    /// Ports that may be dialled.
     pub allow_ports: Vec<PortRange>,
     /// Whether `http://` is permitted.
     pub plain_http: PlainHttp,

@@ -27,7 +27,7 @@ pub enum Forbidden {
         class: AddressClass,
     },
     /// The port is not open.
-    #[error("port {port} is not a permitted target; the operator opens ports by the setting allow_ports")]
+    #[error("port {port} is not a permitted target; use 443, or one from 1024 up on which no other protocol is at home")]
     Port {
         /// As asked for.
         port: u16,

@@ -70,7 +70,7 @@ pub(super) fn is_docusigns(path: &str) -> bool {
         ["v2.1", "accounts", _, "envelopes", "transfer_rules", ..] => true,
         ["v2.1", "accounts", _, "envelopes" | "templates", _, part, ..] => known(OF_ENVELOPE, part),
         ["v2.1", "accounts", _, part, ..] => known(OF_ACCOUNT, part),
-        ["v2.1", "accounts"] | ["v2.1", "accounts", "provisioning"] => true,
+        ["v2.1", "accounts"] | ["v2.1", "accounts", _] => true,
         ["v2.1", part, ..] => known(OF_NOBODY, part),
         _ => false,
     }
@@ -90,6 +90,8 @@ mod tests {
             ("/v2.1/accounts/1/envelopes/2/documents/1/pages", true),
             ("/v2.1/accounts/1/envelopes/2/nonsense", false),
             ("/v2.1/accounts/1/nonsense", false),
+            ("/v2.1/accounts/1", true),
+            ("/v2.1/accounts/provisioning", true),
             ("/v2.1/diagnostics/settings", true),
             ("/v3/accounts/1/users", false),
             ("/", false),

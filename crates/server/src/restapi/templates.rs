@@ -55,7 +55,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 /// What can be done by changing the template itself.
 async fn part(_caller: Caller<Reads>) -> Failure {
-    Failure::not_implemented("changing a part of a template by its own address (PUT the template with that part instead)")
+    Failure::not_implemented("an address for changing a part of a template; PUT the template with that part")
 }
 
 fn id_of(target: &Target) -> Result<TemplateId, Failure> {

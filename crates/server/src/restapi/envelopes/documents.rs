@@ -136,7 +136,7 @@ pub(super) async fn prefill_tabs(
 
 /// They are given with their document.
 pub(super) async fn fill_in(_caller: Caller<Reads>) -> Failure {
-    Failure::not_implemented("changing the tabs of a document by their own address (give them in prefillTabs of the document instead)")
+    Failure::not_implemented("an address for changing the tabs of a document; give them in prefillTabs of the document")
 }
 
 pub(super) async fn put(State(app): State<Arc<App>>, editor: Editor, target: Target, mut wire: Wire) -> Result<Answer, Failure> {

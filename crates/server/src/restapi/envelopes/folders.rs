@@ -27,7 +27,7 @@ use crate::{
 const MOVED_MAX: usize = 100;
 
 pub(super) async fn show(_caller: Caller<Reads>) -> Failure {
-    Failure::not_implemented("the list of a folder (GET envelopes?folder_ids=... has its envelopes)")
+    Failure::not_implemented("the list of a folder; GET envelopes?folder_ids=... has its envelopes")
 }
 
 pub(super) async fn put(State(app): State<Arc<App>>, editor: Editor, target: Target, wire: Wire) -> Result<Answer, Failure> {
