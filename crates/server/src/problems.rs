@@ -141,7 +141,7 @@ fn unlinked(text: &str) -> String {
         let file = target.split('#').next().unwrap_or_default().trim_start_matches("../");
         plain.push_str(words);
         if !file.is_empty() {
-            plain.push_str(&format!(" (docs/{file})"));
+            plain.push_str(&format!(", docs/{file}"));
         }
         rest = after;
     }
@@ -165,7 +165,7 @@ mod tests {
                 vec![
                     Piece::Text("400. Is ".into()),
                     Piece::Code("x".into()),
-                    Piece::Text(" and more; see OAuth (docs/guide/oauth.md).".into())
+                    Piece::Text(" and more; see OAuth, docs/guide/oauth.md.".into())
                 ],
                 vec![Piece::Text("Again.".into())],
             ]

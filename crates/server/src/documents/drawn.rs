@@ -339,6 +339,46 @@ mod tests {
         assert_eq!(drawn(&sharing(1_500, 1_000), &drawing), Err(NotDrawn::TooIntricate));
     }
 
+    /// Bytes changed here and there, as a seed has it: flipped, cut off, or repeated.
+    fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % below as u64).expect("below a usize")
+        };
+        let mut damaged = bytes.to_vec();
+        for _ in 0..=next(6) {
+            let at = next(damaged.len());
+            match next(4) {
+                0 => damaged[at] ^= 1 << next(8),
+                1 => damaged[at] = b"0123456789<>[]()/ R"[next(19)],
+                2 => damaged.truncate(at.max(8)),
+                _ => damaged.extend_from_within(at..(at + 64).min(bytes.len()).min(damaged.len()).max(at)),
+            }
+        }
+        damaged
+    }
+
+    #[test]
+    fn damaged_files_are_measured_drawn_on_and_combined_without_a_panic() {
+        let place = Place { page: 1, x: 10.0, y: 10.0 };
+        let drawing = Drawing { marks: vec![Mark { place, ink: Ink::Tick }], stamp: Some("stamped".into()) };
+        let mut outcomes = [0, 0];
+        for whole in [sharing(3, 3), pdf(Dictionary::new(), dictionary! { "MediaBox" => area([0, 0, 595, 842]) })] {
+            for seed in 1..=300 {
+                let file = File { bytes: damaged(&whole.bytes, seed).into(), ..whole.clone() };
+                // A panic is caught here, and would not be in the two below, which read the same bytes in the same way.
+                let drawn = drawn(&file, &drawing);
+                outcomes[usize::from(drawn.is_ok())] += 1;
+                assert!(crate::documents::measure(&file).0 >= 1, "seed {seed}");
+                assert!(crate::documents::combined(&[file]).is_ok(), "seed {seed}");
+            }
+        }
+        assert!(outcomes.iter().all(|count| *count > 50), "some can be read and some cannot: {outcomes:?}");
+    }
+
     #[test]
     fn what_is_no_pdf_or_hardly_one_is_left_alone() {
         let drawing = Drawing { marks: Vec::new(), stamp: Some("x".into()) };
