@@ -43,6 +43,8 @@ mod subscription;
 mod timer;
 mod tls;
 mod transaction;
+#[cfg(test)]
+mod trouble;
 mod upkeep;
 mod value;
 mod writers;

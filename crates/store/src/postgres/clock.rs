@@ -27,7 +27,8 @@ impl DatabaseClock {
         self.compare(database_us, ours);
     }
 
-    fn compare(&self, database_us: i64, ours_us: i64) {
+    /// The database's clock showed this when ours showed that.
+    pub(super) fn compare(&self, database_us: i64, ours_us: i64) {
         let ahead = database_us.saturating_sub(ours_us);
         self.ahead_us.store(if ahead.abs() < SAME_US { 0 } else { ahead }, Ordering::Relaxed);
     }

@@ -1,0 +1,181 @@
+//! PostgreSQL in trouble: away, crashed, unsafe, of another key; and several nodes that reach for the same rows.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use countersign_core::{
+    Secret, Timestamp,
+    delivery::{Delivery, DeliveryState},
+};
+use countersign_store::{
+    Store, StoreError,
+    claim::{Claim, LaneQuota},
+    conformance::{LONG, Made, START, World},
+    postgres::{KeySource, OpenError, PostgresStore, Settings},
+    settle::Next,
+    vault::{KEY_BYTES, VaultKey},
+};
+use countersign_testkit::PostgresServer;
+
+fn settings(server: &PostgresServer, database: &str, key: u8) -> Settings {
+    let keys = KeySource::Given(vec![VaultKey::new([key; KEY_BYTES])]);
+    Settings { connections: 6, ..Settings::new(Secret::new(server.url(database)), keys) }
+}
+
+async fn open(server: &PostgresServer, database: &str) -> Arc<dyn Store> {
+    Arc::new(PostgresStore::open(settings(server, database, 7)).await.expect("opens"))
+}
+
+fn world(store: &Arc<dyn Store>) -> World {
+    World::new(Made { store: Arc::clone(store), keep: Box::new(()) })
+}
+
+/// What was acknowledged is there after a crash of the server; while it is away the store says so, and it goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_of_the_server_loses_nothing_and_the_store_goes_on() {
+    let Some(mut server) = PostgresServer::start() else { return };
+    server.create_database("crash", "template1");
+    let store = open(&server, "crash").await;
+    let world = world(&store);
+    let (account, subscription) = world.subscribed().await;
+    let by = world.node().await;
+    let mut kept = Vec::new();
+    for _ in 0..20 {
+        kept.push(world.recorded_as(account, subscription, 7, DeliveryState::Leased { by }).await);
+    }
+    server.kill();
+    let refused = store.accounts().await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    let settlement = world.settlement(&kept[0], by, START, Next::Delivered);
+    let refused = store.settle(vec![settlement.clone()]).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(server.resume(), "it starts again");
+    // Nothing was half-applied, so that the same settlement is taken now.
+    assert_eq!(store.settle(vec![settlement]).await, Ok(vec![Ok(())]));
+    assert_eq!(world.state(&kept[0]).await, DeliveryState::Delivered { at: START });
+    for delivery in &kept[1..] {
+        assert_eq!(world.state(delivery).await, DeliveryState::Leased { by });
+    }
+    assert!(store.health().await.expect("it is back").writable);
+    store.close().await;
+}
+
+/// Two nodes that claim from the same lanes at the same time never get the same delivery, and together they get all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_claim_at_the_same_time_share_without_overlap() {
+    const DELIVERIES: usize = 600;
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("shared", "template1");
+    let (first, second) = (open(&server, "shared").await, open(&server, "shared").await);
+    let world = world(&first);
+    let (account, subscription) = world.subscribed().await;
+    let event = world.event(account);
+    let deliveries = (0..DELIVERIES).map(|number| world.delivery(&event, subscription, (number % 3) as i64)).collect();
+    world.record(vec![event], deliveries).await;
+    let claims = [&first, &second].map(|store| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let by = store.register_node("claims", 1, START, LONG).await.expect("registered").incarnation;
+            let mut mine = Vec::new();
+            loop {
+                let lanes = (0..3).map(|listener| LaneQuota { listener: countersign_core::id::ListenerId(listener), count: 7 }).collect();
+                let claimed = store.claim_due(Claim { by, now: START, lanes, bytes_max: usize::MAX }).await.expect("claimed");
+                if claimed.is_empty() && store.due_listeners(START, None, 10).await.expect("read").is_empty() {
+                    return mine;
+                }
+                mine.extend(claimed.into_iter().map(|claimed| claimed.delivery.id));
+            }
+        })
+    });
+    let mut all = Vec::new();
+    for claim in claims {
+        all.extend(claim.await.expect("it does not panic"));
+    }
+    let different: HashSet<_> = all.iter().collect();
+    assert_eq!((all.len(), different.len()), (DELIVERIES, DELIVERIES));
+    first.close().await;
+    second.close().await;
+}
+
+/// Changes of one envelope, of one ordered lane and of the configuration from two nodes at once: all of them end, none in a deadlock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_write_the_same_rows_do_not_block_each_other_for_good() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("busy", "template1");
+    let (first, second) = (open(&server, "busy").await, open(&server, "busy").await);
+    let worlds = [world(&first), world(&second)];
+    let (account, subscription) = worlds[0].subscribed().await;
+    let work = async |world: &World, number: u64| {
+        let by = world.node().await;
+        for round in 0..40 {
+            // The worlds make ids from the same numbers; times keep them apart.
+            let event = world.event_at(account, START + Duration::from_secs(2 * round + number));
+            let delivery = Delivery { order_key: Some(42), ..world.delivery(&event, subscription, 7) };
+            world.record(vec![event], vec![delivery]).await;
+            for claimed in world.claim(by, START + LONG / 2, 7, 3).await {
+                world.settle(&claimed.delivery, by, START, Next::Delivered).await;
+            }
+            if round % 10 == 0 {
+                world.subscription(account).await;
+            }
+        }
+    };
+    tokio::join!(work(&worlds[0], 0), work(&worlds[1], 1));
+    let by = worlds[0].node().await;
+    loop {
+        let left = worlds[0].claim(by, START + LONG / 2, 7, 10).await;
+        if left.is_empty() {
+            break;
+        }
+        for claimed in left {
+            worlds[0].settle(&claimed.delivery, by, START, Next::Delivered).await;
+        }
+    }
+    assert_eq!(server.ask("busy", "SELECT count(*), count(*) FILTER (WHERE state = 2) FROM delivery"), ["80|80"]);
+    first.close().await;
+    second.close().await;
+}
+
+/// Another key, a server that does not wait for its disk, and a database that is not there are refused in one line.
+#[tokio::test]
+async fn what_cannot_work_is_refused_at_the_start() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("checked", "template1");
+    open(&server, "checked").await.close().await;
+    let refused = PostgresStore::open(settings(&server, "checked", 8)).await.err();
+    assert!(matches!(refused, Some(OpenError::WrongKey(_))), "{refused:?}");
+    let refused = PostgresStore::open(settings(&server, "elsewhere", 7)).await.err();
+    assert!(matches!(refused, Some(OpenError::Denied { .. })), "{refused:?}");
+    for (copy, newer) in
+        [("other", "UPDATE schema_migrations SET checksum = 'x'"), ("newer", "UPDATE schema_migrations SET oldest_program = 1000")]
+    {
+        server.create_database(copy, "template1");
+        open(&server, copy).await.close().await;
+        let _ = server.ask(copy, newer);
+        let refused = PostgresStore::open(settings(&server, copy, 7)).await.err();
+        assert!(matches!(refused, Some(OpenError::OtherMigration { .. } | OpenError::NewerSchema { .. })), "{newer}: {refused:?}");
+    }
+    let _ = server.ask("postgres", "ALTER DATABASE checked SET synchronous_commit = off");
+    let refused = PostgresStore::open(settings(&server, "checked", 7)).await.err();
+    assert_eq!(refused, Some(OpenError::Unsafe { setting: "synchronous_commit", value: "off".into() }));
+    let away =
+        Settings::new(Secret::new(format!("postgresql://u@{}/d", countersign_testkit::unused_address())), settings(&server, "x", 7).keys);
+    let refused = PostgresStore::open(away).await.err();
+    assert!(matches!(refused, Some(OpenError::Unreachable { .. })), "{refused:?}");
+}
+
+/// A text that the database cannot hold does not spoil what comes with it.
+#[tokio::test]
+async fn a_nul_character_in_a_text_is_no_fault() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("nul", "template1");
+    let store = open(&server, "nul").await;
+    let world = world(&store);
+    let account = world.account().await;
+    let row =
+        countersign_store::envelopes::EnvelopeRow { subject: "a\0b".into(), search_text: "a\0b".into(), ..world.envelope_row(account) };
+    world.put_envelope(row.clone(), None).await;
+    let read = store.envelope(account, row.id).await.expect("read").expect("exists");
+    assert_eq!((read.row.subject.as_str(), read.row.body), ("a\u{fffd}b", row.body));
+    assert_eq!(store.idempotent(account, "k\0", Timestamp::default()).await, Ok(None));
+    store.close().await;
+}
