@@ -28,3 +28,33 @@ impl DataDirectory {
         Ok(merged.data_dir.unwrap_or_else(|| DEFAULT.into()))
     }
 }
+
+/// The installation, as `serve` finds it: its data directory, or its database.
+#[derive(Debug, Args)]
+pub(crate) struct Installation {
+    #[command(flatten)]
+    directory: DataDirectory,
+    /// Database of the installation, instead of a data directory [default: that of its settings]
+    #[arg(long, value_name = "URL", env = "COUNTERSIGN_DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// File with the password of the database (or COUNTERSIGN_DATABASE_PASSWORD)
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_DATABASE_PASSWORD_FILE", hide_env_values = true)]
+    database_password_file: Option<PathBuf>,
+    /// Authorities (PEM) of the database's certificate [default: those of the system]
+    #[arg(long, value_name = "FILE", env = "COUNTERSIGN_DATABASE_CA", hide_env_values = true)]
+    database_ca: Option<PathBuf>,
+}
+
+impl Installation {
+    /// Its settings.
+    pub(crate) fn settings(&self) -> anyhow::Result<ServeSettings> {
+        let given = ServeSettings {
+            data_dir: self.directory.data_dir.clone(),
+            database_url: self.database_url.clone(),
+            database_password_file: self.database_password_file.clone(),
+            database_ca: self.database_ca.clone(),
+            ..ServeSettings::default()
+        };
+        settings::merge(self.directory.config.as_deref(), given)
+    }
+}

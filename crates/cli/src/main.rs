@@ -9,6 +9,7 @@ mod client;
 mod commands;
 mod copying;
 mod data_directory;
+mod database;
 mod delivery_filter;
 mod demo;
 mod dev_tls;
@@ -43,6 +44,7 @@ struct Cli {
 enum Verb {
     /// API, pages and worker in one process
     Serve(Box<commands::serve::Serve>),
+    Work(Box<commands::work::Work>),
     /// The whole story in a terminal: an envelope is sent, viewed and signed, every message verified
     Demo(commands::demo::DemoArgs),
     /// Measure this machine: deliveries, isolation, backlog, beside the bare client
@@ -60,6 +62,7 @@ enum Verb {
     Replay(Box<commands::replay::Replay>),
     Nodes(commands::nodes::Nodes),
     Doctor(Box<commands::doctor::Doctor>),
+    Migrate(commands::migrate::Migrate),
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
     RotateSecretKey(commands::rotate_secret_key::RotateSecretKey),
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match cli.verb {
             Verb::Serve(serve) => commands::serve::run(*serve).await,
+            Verb::Work(work) => commands::work::run(*work).await,
             Verb::Demo(demo) => commands::demo::run(demo).await,
             Verb::Bench(bench) => commands::bench::run(bench).await,
             Verb::Verify(verify) => commands::verify::run(&verify),
@@ -97,6 +101,7 @@ fn main() -> ExitCode {
             Verb::Keys(keys) => commands::keys::run(&keys).await,
             Verb::Nodes(nodes) => commands::nodes::run(&nodes).await,
             Verb::Doctor(doctor) => commands::doctor::run(&doctor).await,
+            Verb::Migrate(migrate) => commands::migrate::run(&migrate).await,
             Verb::Backup(backup) => commands::backup::run(&backup),
             Verb::Restore(restore) => commands::restore::run(&restore),
             Verb::RotateSecretKey(rotation) => commands::rotate_secret_key::run(&rotation).await,

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -27,29 +27,38 @@ use countersign_server::{
     bootstrap::{Bootstrapped, FirstStart, bootstrap},
     router, serving,
 };
-use countersign_store::{
-    Store,
-    cache::ConfigCache,
-    sqlite::{self, SqliteStore},
-    vault::VaultKey,
-};
+use countersign_store::cache::ConfigCache;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{dev_tls, settings::ServeSettings};
+use crate::{
+    database::{data_dir, open_store},
+    dev_tls,
+    settings::ServeSettings,
+};
 
 /// Where the development authorization server is mounted (design: the outside contract).
 const DEV_AUTHORITY_PATH: &str = "/dev/authority";
 /// The address when none is given.
 const LISTEN_DEFAULT: &str = "127.0.0.1:8400";
-/// The data directory when none is given.
-const DATA_DIR_DEFAULT: &str = "countersign-data";
+
+/// What a process does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Role {
+    /// Everything.
+    #[default]
+    Serve,
+    /// Everything but the API and the pages.
+    Work,
+}
 
 /// What a process is to be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     /// Merged settings.
     pub(crate) settings: ServeSettings,
+    /// What it does.
+    pub(crate) role: Role,
     /// Development mode.
     pub(crate) dev: bool,
     /// `COUNTERSIGN_ACCOUNT_ID`.
@@ -64,8 +73,8 @@ pub(crate) struct Plan {
 pub(crate) struct Process {
     /// What handlers share.
     pub(crate) app: Arc<App>,
-    /// The account and, at the first start, its token.
-    pub(crate) first: Bootstrapped,
+    /// The account and, at the first start, its token. A worker alone makes none.
+    pub(crate) first: Option<Bootstrapped>,
     /// Where it serves https in development, and where its CA lies.
     pub(crate) dev_tls: Option<(SocketAddr, PathBuf)>,
     /// Where its data is.
@@ -93,10 +102,13 @@ impl Process {
             bail!("--dev permits unencrypted and unchecked targets and refuses to listen beyond loopback; {listen} is not loopback");
         }
         // The port first: a second start must not touch the first one's data.
-        let listener = bind(listen, "listen").await?;
-        let address = listener.local_addr()?;
-        let data_dir = settings.data_dir.clone().unwrap_or_else(|| DATA_DIR_DEFAULT.into());
-        let store = open_store(&data_dir).await?;
+        let listener = match plan.role {
+            Role::Serve => Some(bind(listen, "listen").await?),
+            Role::Work => None,
+        };
+        let address = listener.as_ref().map_or(Ok(listen), TcpListener::local_addr)?;
+        let data_dir = data_dir(settings).to_owned();
+        let store = open_store(settings).await?;
         let public_url = settings.public_url.clone().unwrap_or_else(|| {
             let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
             format!("{scheme}://{address}")
@@ -142,7 +154,7 @@ impl Process {
         worker.number(Arc::clone(&ids));
         worker.watch_holds(attempts);
 
-        let first = FirstStart {
+        let asked = FirstStart {
             account: plan
                 .account
                 .as_deref()
@@ -151,7 +163,10 @@ impl Process {
             token: plan.token.clone(),
             ..FirstStart::default()
         };
-        let first = bootstrap(&*store, &ids, &first, clock()).await?;
+        let first = match plan.role {
+            Role::Serve => Some(bootstrap(&*store, &ids, &asked, clock()).await?),
+            Role::Work => None,
+        };
 
         let server_settings = server_settings(settings, plan.dev, &public_url, policy);
         let app = Arc::new(App {
@@ -191,7 +206,9 @@ impl Process {
         } else {
             None
         };
-        tasks.spawn(serving::serve(listener, whole, tls, stop.clone()));
+        if let Some(listener) = listener {
+            tasks.spawn(serving::serve(listener, whole, tls, stop.clone()));
+        }
         let life = worker.life();
         let loops = background::start(&app, &(Arc::new(move || life.incarnation()) as _));
         Ok(Self { app, first, dev_tls, data_dir, authority, worker, tasks, loops, stop })
@@ -298,20 +315,4 @@ fn host_name() -> String {
 fn random_u32() -> u32 {
     // Jitter needs no secrecy; where the system gives no random bytes the clock's are as good.
     getrandom::u32().unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos()))
-}
-
-/// Opens the embedded store as what every process works with.
-pub(crate) async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(Arc::new(open_embedded(data_dir).await?))
-}
-
-/// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
-pub(crate) async fn open_embedded(data_dir: &Path) -> anyhow::Result<SqliteStore> {
-    let mut store = sqlite::Settings::new(data_dir);
-    if let Ok(text) = std::env::var("COUNTERSIGN_SECRET_KEY")
-        && !text.is_empty()
-    {
-        store.keys = sqlite::KeySource::Given(VaultKey::list_from_text(&Secret::new(text)).context("COUNTERSIGN_SECRET_KEY")?);
-    }
-    Ok(tokio::task::spawn_blocking(move || SqliteStore::open(store)).await??)
 }

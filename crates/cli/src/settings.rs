@@ -18,6 +18,7 @@ const OTHER_VARIABLES: &[&str] = &[
     "COUNTERSIGN_ACCOUNT_ID",
     "COUNTERSIGN_API_TOKEN",
     "COUNTERSIGN_SECRET_KEY",
+    "COUNTERSIGN_DATABASE_PASSWORD",
     "COUNTERSIGN_CONFIG",
     "COUNTERSIGN_URL",
     "COUNTERSIGN_CA",
@@ -49,8 +50,17 @@ settings! {
     ServeSettings {
         /// Where to listen (default 127.0.0.1:8400)
         listen: SocketAddr = "COUNTERSIGN_LISTEN",
-        /// Where the embedded store lives (default ./countersign-data)
+        /// Where the embedded store and the secret key live (default ./countersign-data)
         data_dir: PathBuf = "COUNTERSIGN_DATA_DIR",
+        /// Keep everything in PostgreSQL instead, such as postgresql://user@host:5432/database; then any number of nodes may run
+        #[arg(hide_env_values = true)]
+        database_url: String = "COUNTERSIGN_DATABASE_URL",
+        /// File with the password of the database (or COUNTERSIGN_DATABASE_PASSWORD)
+        database_password_file: PathBuf = "COUNTERSIGN_DATABASE_PASSWORD_FILE",
+        /// Authorities (PEM) of the database's certificate (default: those of the system)
+        database_ca: PathBuf = "COUNTERSIGN_DATABASE_CA",
+        /// Connections of this node to the database (default 10)
+        database_connections: usize = "COUNTERSIGN_DATABASE_CONNECTIONS",
         /// How the service is reached from outside (default http://LISTEN)
         public_url: String = "COUNTERSIGN_PUBLIC_URL",
         /// Certificate chain (PEM) to serve https

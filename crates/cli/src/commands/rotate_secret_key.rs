@@ -6,7 +6,7 @@ use clap::Args;
 use countersign_store::Store as _;
 use serde_json::json;
 
-use crate::{data_directory::DataDirectory, misuse::Misuse, output, process::open_embedded};
+use crate::{data_directory::DataDirectory, database::open_embedded, misuse::Misuse, output};
 
 /// Seal all stored secrets under a new key, while no server uses the data directory.
 ///

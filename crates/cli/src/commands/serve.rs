@@ -9,7 +9,7 @@ use countersign_core::Secret;
 use crate::{
     dev_tls::write_private,
     logging, output,
-    process::{Plan, Process},
+    process::{Plan, Process, Role},
     settings::{self, ServeSettings},
 };
 
@@ -37,6 +37,7 @@ pub(crate) async fn run(given: Serve) -> anyhow::Result<ExitCode> {
     logging::start(settings.log.as_deref(), settings.log_format)?;
     let plan = Plan {
         settings,
+        role: Role::Serve,
         dev: given.dev,
         account: std::env::var("COUNTERSIGN_ACCOUNT_ID").ok().filter(|text| !text.is_empty()),
         token: std::env::var("COUNTERSIGN_API_TOKEN").ok().filter(|text| !text.is_empty()).map(Secret::new),
@@ -60,7 +61,8 @@ fn dev_client() -> countersign_authority::Client {
 
 /// Says where it is, and at the first start how to get in. It serves as well when nobody reads that.
 fn say(process: &Process) -> anyhow::Result<()> {
-    let account = process.first.account.guid;
+    let Some(first) = &process.first else { return Ok(()) };
+    let account = first.account.guid;
     output::tell(&format!("countersign listens on {}", process.url()));
     if let Some((address, ca)) = &process.dev_tls {
         output::tell(&format!("https for development on https://{address} (CA: {})", ca.display()));
@@ -72,7 +74,7 @@ fn say(process: &Process) -> anyhow::Result<()> {
         ));
     }
     output::tell(&format!("account {account}"));
-    if let Some(token) = &process.first.new_token {
+    if let Some(token) = &first.new_token {
         if std::io::stdout().is_terminal() {
             output::tell(&format!("API token {} (shown once)", token.expose_secret()));
         } else {

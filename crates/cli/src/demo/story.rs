@@ -55,10 +55,11 @@ impl Demo {
             data_dir: Some(folder.path().to_owned()),
             ..ServeSettings::default()
         };
-        let plan = Plan { settings, dev: true, account: None, token: Some(Secret::new(token.clone())), dev_clients: vec![client] };
+        let plan = Plan { settings, dev: true, token: Some(Secret::new(token.clone())), dev_clients: vec![client], ..Plan::default() };
         let process = Process::start(plan).await?;
         let authority = process.authority.clone().context("the development authorization server")?;
-        let account = process.first.account.guid.to_string();
+        let first = process.first.as_ref().context("the demo has no account")?;
+        let account = first.account.guid.to_string();
         let api = Api::new(process.url(), token, 4);
         screen.thing("server", &process.url());
         screen.thing("authorization server", authority.issuer());

@@ -7,4 +7,5 @@ mod crash;
 mod oidc_provider;
 mod sdk_node;
 mod sdk_python;
+mod several_nodes;
 mod support;

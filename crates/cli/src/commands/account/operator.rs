@@ -15,10 +15,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    data_directory::DataDirectory,
+    data_directory::Installation,
+    database::{data_dir, open_store},
     misuse::Misuse,
     output::{self, Tone},
-    process::open_store,
     table::Fields,
 };
 
@@ -41,7 +41,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "EMAIL")]
     user_email: Option<String>,
     #[command(flatten)]
-    directory: DataDirectory,
+    installation: Installation,
 }
 
 /// Domains of an account.
@@ -57,12 +57,12 @@ pub(super) struct Domains {
     #[arg(long, value_name = "DOMAIN")]
     remove: Vec<String>,
     #[command(flatten)]
-    directory: DataDirectory,
+    installation: Installation,
 }
 
 /// Makes an account with an administrator and a token, which is shown this once.
 pub(super) async fn create(given: &Create, json: bool) -> anyhow::Result<()> {
-    let store = opened(&given.directory).await?;
+    let store = opened(&given.installation).await?;
     let guid = AccountGuid(given.id.unwrap_or_else(Uuid::new_v4));
     let now = SystemClock.now();
     if store.create_account(guid, &given.name, now).await?.is_err() {
@@ -97,7 +97,7 @@ pub(super) async fn create(given: &Create, json: bool) -> anyhow::Result<()> {
 pub(super) async fn domains(given: &Domains, json: bool) -> anyhow::Result<()> {
     let add = given.add.iter().map(|text| domain(text)).collect::<anyhow::Result<Vec<_>>>()?;
     let remove = given.remove.iter().map(|text| domain(text)).collect::<anyhow::Result<Vec<_>>>()?;
-    let store = opened(&given.directory).await?;
+    let store = opened(&given.installation).await?;
     let mut account = one(&*store, given.id).await?;
     for other in store.accounts().await?.into_iter().filter(|other| other.id != account.id) {
         if let Some(taken) = add.iter().find(|domain| other.recipient_domains.contains(*domain)) {
@@ -116,12 +116,13 @@ pub(super) async fn domains(given: &Domains, json: bool) -> anyhow::Result<()> {
     output::done(json, &words, &json!({"id": account.guid, "recipientDomains": account.recipient_domains}))
 }
 
-async fn opened(directory: &DataDirectory) -> anyhow::Result<Arc<dyn Store>> {
-    let path = directory.path()?;
-    if !path.is_dir() {
+async fn opened(installation: &Installation) -> anyhow::Result<Arc<dyn Store>> {
+    let settings = installation.settings()?;
+    let path = data_dir(&settings);
+    if settings.database_url.is_none() && !path.is_dir() {
         return Err(Misuse::error(format!("there is no data directory {}; name it with --data-dir", path.display())));
     }
-    open_store(&path).await
+    open_store(&settings).await
 }
 
 async fn one(store: &dyn Store, id: Option<Uuid>) -> anyhow::Result<Account> {

@@ -37,9 +37,17 @@ impl Client {
 
     /// Sends; an error when there is no answer at all.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, String> {
+        self.send_under(method, path, body, None).await
+    }
+
+    /// As [`Client::send`], under an idempotency key.
+    pub(crate) async fn send_under(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Reply, String> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");

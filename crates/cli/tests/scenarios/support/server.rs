@@ -16,6 +16,7 @@ pub(crate) const TOKEN: &str = "test-token-of-thirty-two-characters-and-more";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     listen: Option<SocketAddr>,
     dev: bool,
 }
@@ -50,6 +51,12 @@ impl Options {
         self
     }
 
+    /// With a variable in its environment.
+    pub(crate) fn environment(mut self, variable: &str, value: &str) -> Self {
+        self.environment.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
     fn command(&self, data_dir: &TempDir) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command
@@ -60,6 +67,7 @@ impl Options {
             .args(&self.arguments)
             .env("COUNTERSIGN_ACCOUNT_ID", ACCOUNT)
             .env("COUNTERSIGN_API_TOKEN", TOKEN)
+            .envs(self.environment.iter().map(|(variable, value)| (variable, value)))
             // A file of settings that lies about must not have a say.
             .current_dir(data_dir.path());
         if self.dev {

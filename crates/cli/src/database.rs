@@ -1,0 +1,94 @@
+//! The store that the settings name: embedded in the data directory, or on PostgreSQL.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use countersign_core::Secret;
+use countersign_store::{
+    Store,
+    postgres::{self, PostgresStore},
+    sqlite::{self, SqliteStore},
+    vault::VaultKey,
+};
+
+use crate::settings::ServeSettings;
+
+/// The data directory when none is given.
+const DATA_DIR_DEFAULT: &str = "countersign-data";
+/// The password of the database, where it stands in no file.
+const PASSWORD: &str = "COUNTERSIGN_DATABASE_PASSWORD";
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// One clause that names what does not work and what to do.
+pub(crate) async fn open_store(settings: &ServeSettings) -> anyhow::Result<Arc<dyn Store>> {
+    match postgres_settings(settings)? {
+        None => Ok(Arc::new(open_embedded(data_dir(settings)).await?)),
+        Some(asked) => Ok(Arc::new(PostgresStore::open(asked).await?)),
+    }
+}
+
+/// The data directory. A node on PostgreSQL keeps its key there, and the CA of `--dev`.
+pub(crate) fn data_dir(settings: &ServeSettings) -> &Path {
+    settings.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT))
+}
+
+/// How to reach PostgreSQL; `None` when the store is the embedded one.
+///
+/// # Errors
+/// One clause that names the setting.
+pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Option<postgres::Settings>> {
+    let Some(url) = &settings.database_url else {
+        if settings.database_password_file.is_some() || settings.database_ca.is_some() || settings.database_connections.is_some() {
+            bail!("database-password-file, database-ca and database-connections go with database-url, which is not set");
+        }
+        return Ok(None);
+    };
+    if settings.disk_budget_mib.is_some() {
+        bail!("disk-budget-mib is for the embedded store; with database-url watch the disk of the database, and take it out");
+    }
+    let keys = match given_keys()? {
+        Some(keys) => postgres::KeySource::Given(keys),
+        None => {
+            let dir = data_dir(settings);
+            make_private(dir).with_context(|| format!("data directory {}", dir.display()))?;
+            postgres::KeySource::File(dir.join(sqlite::KEY_FILE))
+        }
+    };
+    let password = match &settings.database_password_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("database-password-file {}", file.display()))?;
+            Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+        }
+        None => std::env::var(PASSWORD).ok().filter(|text| !text.is_empty()).map(Secret::new),
+    };
+    let ca = settings.database_ca.as_ref().map(|file| std::fs::read(file).with_context(|| format!("database-ca {}", file.display())));
+    let default = postgres::Settings::new(Secret::new(url.as_str()), keys);
+    let connections = settings.database_connections.unwrap_or(default.connections);
+    Ok(Some(postgres::Settings { password, ca: ca.transpose()?, connections, ..default }))
+}
+
+/// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
+pub(crate) async fn open_embedded(data_dir: &Path) -> anyhow::Result<SqliteStore> {
+    let mut store = sqlite::Settings::new(data_dir);
+    if let Some(keys) = given_keys()? {
+        store.keys = sqlite::KeySource::Given(keys);
+    }
+    Ok(tokio::task::spawn_blocking(move || SqliteStore::open(store)).await??)
+}
+
+fn given_keys() -> anyhow::Result<Option<Vec<VaultKey>>> {
+    match std::env::var("COUNTERSIGN_SECRET_KEY") {
+        Ok(text) if !text.is_empty() => Ok(Some(VaultKey::list_from_text(&Secret::new(text)).context("COUNTERSIGN_SECRET_KEY")?)),
+        _ => Ok(None),
+    }
+}
+
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
