@@ -41,3 +41,8 @@ pub use header::{
 pub use key::{HmacKey, KEY_BYTES_MAX, KEY_BYTES_MIN, KeyRefused};
 pub use signer::{Signer, sign};
 pub use verification::{Match, Mismatch, verify};
+
+/// The examples of the README, which are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

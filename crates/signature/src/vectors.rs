@@ -1,9 +1,9 @@
-//! Known answers of others, for tests alone: RFC 4231 §4.2 to §4.8.
+//! Known answers of others, for tests alone: RFC 4231 §4.2 to §4.8, and Project Wycheproof.
 
 use hmac::Mac as _;
 
 use crate::{
-    header::{HeaderFault, Signature, read_mac},
+    header::{HeaderFault, Signature, macs_match, read_mac},
     key::state_of,
     signer::finish_mac,
 };
@@ -57,4 +57,34 @@ fn rfc_4231_case_5_is_truncated_and_so_refused_as_a_header() {
     let own = finish_mac(state_of(&[0x0c; 20]).chain_update("Test With Truncation"));
     assert_eq!(hex(&own[..16]), "a3b6167473100ee06e0c796c2955552b");
     assert_eq!(read_mac(STANDARD.encode(&own[..16]).as_bytes()), Err(HeaderFault::WrongLength { bytes: 16 }));
+}
+
+#[test]
+fn every_vector_of_wycheproof_is_judged_as_there() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use wycheproof::{
+        TestResult,
+        mac::{TestName, TestSet},
+    };
+    let vectors = TestSet::load(TestName::HmacSha256).expect("the vectors are in the crate");
+    let (mut whole, mut truncated) = (0, 0);
+    for group in &vectors.test_groups {
+        for test in &group.tests {
+            let own = finish_mac(state_of(&test.key).chain_update(&test.msg));
+            let header = STANDARD.encode(test.tag.as_slice());
+            match read_mac(header.as_bytes()) {
+                Ok(given) => {
+                    whole += 1;
+                    let fits = bool::from(macs_match(&own, &given));
+                    assert_eq!(fits, test.result == TestResult::Valid, "case {}", test.tc_id);
+                }
+                // Truncated HMACs are right by the RFC and refused as headers: Connect never cuts them.
+                Err(fault) => {
+                    truncated += 1;
+                    assert_eq!(fault, HeaderFault::WrongLength { bytes: test.tag.len() }, "case {}", test.tc_id);
+                }
+            }
+        }
+    }
+    assert!(whole > 50 && truncated > 50, "{whole} whole, {truncated} truncated");
 }

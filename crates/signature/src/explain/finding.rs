@@ -136,7 +136,7 @@ impl Certainty {
 pub struct Difference {
     /// Offset of the first differing byte, from 0; the shorter length when one is the beginning of the other.
     pub at: usize,
-    /// Offset of the first byte of `given` and `signed`, both cut to at most 32 bytes.
+    /// Offset of the first byte of `given` and `signed`, both cut to at most 48 bytes.
     pub from: usize,
     /// The body at hand around that place.
     pub given: Vec<u8>,
@@ -147,8 +147,8 @@ pub struct Difference {
 impl Difference {
     /// The bytes shown before the first difference.
     const BEFORE: usize = 12;
-    /// The bytes shown in all: two lines of a hex dump.
-    const SHOWN: usize = 32;
+    /// The bytes shown in all: three lines of a hex dump.
+    const SHOWN: usize = 48;
 
     /// `None` when the bodies are equal.
     pub(super) fn between(given: &[u8], signed: &[u8]) -> Option<Self> {
@@ -210,6 +210,6 @@ mod tests {
         let longer = Difference::between(b"body", b"body\n").expect("one is longer");
         assert_eq!((longer.at, longer.from, longer.signed.as_slice()), (4, 0, &b"body\n"[..]));
         let far = Difference::between(&[b"a".repeat(100), b"b".repeat(100)].concat(), &b"a".repeat(200)).expect("they differ");
-        assert_eq!((far.at, far.from, far.given.len(), far.signed.len()), (100, 88, 32, 32));
+        assert_eq!((far.at, far.from, far.given.len(), far.signed.len()), (100, 88, 48, 48));
     }
 }

@@ -250,7 +250,11 @@ fn changed(form: &KeyForm) -> impl Iterator<Item = KeyForm> {
 }
 
 fn without_whitespace(key: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(key).ok()?;
+    let Ok(text) = std::str::from_utf8(key) else {
+        // Decoded bytes hold any value; only the line end of their file is foreign to them.
+        let key = key.strip_suffix(b"\n")?;
+        return Some(key.strip_suffix(b"\r").unwrap_or(key).to_vec());
+    };
     Some(text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '\u{200b}' | '\0')).collect::<String>().into_bytes())
 }
 
@@ -297,7 +301,8 @@ fn url_decoded(key: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn plus_restored(key: &[u8]) -> Option<Vec<u8>> {
-    Some(replaced(key.trim_ascii(), b' ', b'+'))
+    let key = key.trim_ascii();
+    key.contains(&b' ').then(|| replaced(key, b' ', b'+'))
 }
 
 fn plus_lost(key: &[u8]) -> Option<Vec<u8>> {
