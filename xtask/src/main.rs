@@ -5,6 +5,7 @@ mod circles;
 mod edges;
 mod fuzz;
 mod lengths;
+mod secrets;
 mod sources;
 mod words;
 
@@ -18,6 +19,7 @@ const CHECKS: &[Check] = &[
     ("modules of a crate import in no circle", circles::check),
     ("files over 500 lines give their reason", lengths::check),
     ("no left marks, machine paths or registry hosts", words::check),
+    ("secrets are compared in constant time", secrets::check),
     ("fuzz targets have seeds", fuzz::check),
 ];
 
