@@ -40,6 +40,15 @@ pub(crate) enum FileOrStdin {
     Stdin,
 }
 
+/// A file, standard input for `-`, or the environment for `env:NAME`. `@FILE` names a file as well, as it does for a [`Source`].
+#[derive(Debug, Clone)]
+pub(crate) enum Contents {
+    /// A file or standard input.
+    Place(FileOrStdin),
+    /// The name of an environment variable.
+    Environment(String),
+}
+
 /// Reads inputs and sees to it that standard input is taken once.
 #[derive(Debug, Default)]
 pub(crate) struct Inputs {
@@ -63,27 +72,38 @@ impl Inputs {
 
     /// The same, and whether a line end was left out.
     pub(crate) fn given(&mut self, source: &Source, what: &str) -> anyhow::Result<Given> {
-        let bytes = match source {
-            Source::Value(value) => return Ok(Given { secret: value.clone(), line_end_left_out: false }),
-            Source::Environment(name) => {
-                let value = std::env::var(name).map_err(|error| match error {
-                    std::env::VarError::NotPresent => Misuse::error(format!("{what}: the environment has no variable {name}")),
-                    std::env::VarError::NotUnicode(_) => Misuse::error(format!("{what}: the environment variable {name} is not UTF-8")),
-                })?;
-                return Ok(Given { secret: Secret::new(value), line_end_left_out: false });
-            }
-            Source::File(path) => self.file(&FileOrStdin::File(path.clone()), what, SECRET_BYTES_MAX)?,
-            Source::Stdin => self.file(&FileOrStdin::Stdin, what, SECRET_BYTES_MAX)?,
+        self.given_bytes(source, what)?.map_err(|_| Misuse::error(format!("{what}: what {source} holds is not UTF-8 text")))
+    }
+
+    /// The same; what is not UTF-8 text comes as its bytes.
+    pub(crate) fn given_bytes(&mut self, source: &Source, what: &str) -> anyhow::Result<Result<Given, Vec<u8>>> {
+        let (bytes, is_file) = match source {
+            Source::Value(value) => return Ok(Ok(Given { secret: value.clone(), line_end_left_out: false })),
+            Source::Environment(name) => (variable(name, what)?, false),
+            Source::File(path) => (self.file(&FileOrStdin::File(path.clone()), what, SECRET_BYTES_MAX)?, true),
+            Source::Stdin => (self.file(&FileOrStdin::Stdin, what, SECRET_BYTES_MAX)?, true),
         };
-        let mut text = String::from_utf8(bytes).map_err(|_| Misuse::error(format!("{what}: what {source} holds is not UTF-8 text")))?;
+        let mut text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(refused) => return Ok(Err(refused.into_bytes())),
+        };
         let whole = text.len();
-        if text.ends_with('\n') {
+        if is_file && text.ends_with('\n') {
             text.pop();
             if text.ends_with('\r') {
                 text.pop();
             }
         }
-        Ok(Given { line_end_left_out: text.len() < whole, secret: Secret::new(text) })
+        Ok(Ok(Given { line_end_left_out: text.len() < whole, secret: Secret::new(text) }))
+    }
+
+    /// All bytes of a file, of standard input or of a variable, at most `bytes_max` of them.
+    pub(crate) fn contents(&mut self, contents: &Contents, what: &str, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
+        match contents {
+            Contents::Place(file) => self.file(file, what, bytes_max),
+            // The system bounds the environment far below any limit here.
+            Contents::Environment(name) => variable(name, what),
+        }
     }
 
     /// All bytes of a file, at most `bytes_max` of them.
@@ -114,6 +134,12 @@ impl Inputs {
         let bytes = self.file(file, what, bytes_max)?;
         String::from_utf8(bytes).map_err(|_| Misuse::error(format!("{what}: {file} is not UTF-8 text")))
     }
+}
+
+fn variable(name: &str, what: &str) -> anyhow::Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let value = std::env::var_os(name).ok_or_else(|| Misuse::error(format!("{what}: the environment has no variable {name}")))?;
+    Ok(value.into_vec())
 }
 
 fn unreadable(what: &str, file: &FileOrStdin, error: &std::io::Error) -> anyhow::Error {
@@ -173,6 +199,29 @@ impl fmt::Display for FileOrStdin {
     }
 }
 
+impl FromStr for Contents {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text.strip_prefix("env:"), text.strip_prefix('@')) {
+            (Some(""), _) => Err("give the name of a variable behind 'env:'"),
+            (Some(name), _) => Ok(Self::Environment(name.to_owned())),
+            (_, Some("")) => Err("give the name of a file behind '@'"),
+            (_, Some(path)) => Ok(Self::Place(FileOrStdin::File(path.into()))),
+            _ => text.parse().map(Self::Place),
+        }
+    }
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(file) => file.fmt(f),
+            Self::Environment(name) => write!(f, "the environment variable {name}"),
+        }
+    }
+}
+
 /// A duration like `30s`, `500ms` or `2m`, more than zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
@@ -205,6 +254,18 @@ mod tests {
             assert_eq!(read(text).expect("readable").expose_secret(), value, "{text}");
         }
         assert!(Source::from_str("@").is_err() && Source::from_str("env:").is_err());
+    }
+
+    #[test]
+    fn contents_are_named_by_a_path_with_or_without_an_at_sign() {
+        let mut file = tempfile::NamedTempFile::new().expect("a temp file");
+        file.write_all(b"\xff\n").expect("writing");
+        for text in [file.path().display().to_string(), format!("@{}", file.path().display())] {
+            let contents: Contents = text.parse().expect("a file");
+            assert_eq!(Inputs::default().contents(&contents, "--body", 2).expect("readable"), b"\xff\n", "{text}");
+            assert!(Inputs::default().contents(&contents, "--body", 1).is_err(), "{text}");
+        }
+        assert!(Contents::from_str("@").is_err() && Contents::from_str("env:").is_err() && Contents::from_str("").is_err());
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl Paint {
         Self { on: wanted && able && std::io::stdout().is_terminal() }
     }
 
+    /// Whether there are colours, that is, whether a person looks at a terminal.
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Without colours.
     #[cfg(test)]
     pub(crate) fn off() -> Self {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::verify::hmac_key;
 use crate::{
-    input::{BODY_BYTES_MAX, FileOrStdin, Inputs, Source},
+    input::{BODY_BYTES_MAX, Contents, Inputs, Source},
     misuse::Misuse,
     output,
 };
@@ -21,7 +21,7 @@ pub(crate) struct Sign {
     key: Vec<Source>,
     /// File with the exact bytes to sign, or -
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
-    body: FileOrStdin,
+    body: Contents,
     /// Print the header lines of a Connect message
     #[arg(long)]
     headers: bool,
@@ -41,9 +41,9 @@ pub(crate) fn run(given: &Sign) -> anyhow::Result<ExitCode> {
     }
     let mut keys: Vec<HmacKey> = Vec::with_capacity(given.key.len());
     for (number, source) in (1..).zip(&given.key) {
-        keys.push(hmac_key(&mut inputs, source, number)?.key);
+        keys.push(hmac_key(&mut inputs, source, number)?);
     }
-    let body = inputs.file(&given.body, "--body", BODY_BYTES_MAX)?;
+    let body = inputs.contents(&given.body, "--body", BODY_BYTES_MAX)?;
     let headers = sign(&keys, &body);
     if given.json {
         let named: serde_json::Map<String, serde_json::Value> =

@@ -3,7 +3,10 @@
 
 mod authorization;
 mod data;
+mod explanations;
+mod guide;
 mod help;
+mod judges;
 mod messages;
 mod operating;
 mod pipes;

@@ -79,7 +79,7 @@ fn a_mismatch_exits_with_1_and_names_its_cause() {
     let edited = files.file("edited", [BODY, b"\n"].concat());
     let people = run(&["verify", "--key", KEY, "--signature", &signature, "--body", &edited]);
     assert_eq!(people.code, 1);
-    assert!(people.out.contains("proved  body-trailing-newline"), "{people:?}");
+    assert!(people.out.contains("proved     body-trailing-newline"), "{people:?}");
     assert_eq!(people.err, "");
 
     let programs = run(&["verify", "--key", KEY.trim_end_matches('='), "--signature", &signature, "--body", &edited, "--json"]);
@@ -118,6 +118,80 @@ fn keys_come_from_the_environment_a_file_or_standard_input_and_are_never_shown()
         assert!(!run.out.contains(&KEY[..8]) && !run.out.contains("d e f") && !run.out.contains('\u{1b}'), "{run:?}");
         assert!(!run.err.contains(&KEY[..8]) && !run.err.contains("d e f"), "{run:?}");
     }
+}
+
+#[test]
+fn body_headers_and_request_come_from_the_environment_a_file_or_standard_input() {
+    let files = Files::new();
+    let body = files.file("body", BODY);
+    let text = std::str::from_utf8(BODY).unwrap();
+    let lines = run(&["sign", "--key", KEY, "--body", &body, "--headers"]).out;
+    let request = format!("POST /connect HTTP/1.1\r\n{lines}\r\n{text}");
+    let rows: [(&[&str], &str); 5] = [
+        (&["--headers", "env:GIVEN", "--body", &body], &lines),
+        (&["--headers", &files.file("lines", &lines), "--body", "env:GIVEN"], text),
+        (&["--headers", &files.file("lines", &lines), "--body", &format!("@{body}")], ""),
+        (&["--request", "env:GIVEN"], &request),
+        (&["--request", &format!("@{}", files.file("request", &request))], ""),
+    ];
+    for (arguments, given) in rows {
+        let run = program(&[&["verify", "--key", KEY], arguments].concat()).env("GIVEN", given).output().unwrap();
+        assert_eq!(run.status.code(), Some(0), "{arguments:?}");
+    }
+    assert_eq!(run_with(request.as_bytes(), &["verify", "--key", KEY, "--request", "-"]).code, 0);
+}
+
+#[test]
+fn a_copied_curl_command_is_a_request() {
+    let files = Files::new();
+    let body = files.file("body", BODY);
+    let text = std::str::from_utf8(BODY).unwrap();
+    let signature = signature(KEY, &body);
+    let odd = "{\"name\":\"it's\"}";
+    let odd_signature = self::signature(KEY, &files.file("odd", odd));
+    for command in [
+        format!("curl 'https://listener.example/c' \\\n  -H 'X-DocuSign-Signature-1: {signature}' \\\n  --data-raw '{text}' --compressed"),
+        format!("curl -sS -XPOST -H\"X-DocuSign-Signature-1: {signature}\" --data-binary @{body} https://listener.example"),
+        format!(
+            "$ curl --location 'https://a.example' --header 'x-docusign-signature-1: {odd_signature}' --data '{}'",
+            odd.replace('\'', "'\\''")
+        ),
+        format!(
+            "curl 'https://a.example' -H 'x-docusign-signature-1: {odd_signature}' --data-raw $'{}'",
+            odd.replace('\'', "\\'").replace('n', "\\u006e")
+        ),
+    ] {
+        for flag in ["--request", "--curl"] {
+            let run = run_with(command.as_bytes(), &["verify", "--key", KEY, flag, "-"]);
+            assert_eq!(run.code, 0, "{command}: {run:?}");
+        }
+    }
+    let command = "curl -H 'X-DocuSign-Signature-1: x' -d \"$BODY\" https://a.example";
+    run_with(command.as_bytes(), &["verify", "--key", KEY, "--curl", "-"]).refused(2, "write the value in its place");
+}
+
+#[test]
+fn keys_from_a_file_alone_are_the_keys_to_check_with() {
+    let files = Files::new();
+    let body = files.file("body", BODY);
+    let keys = files.file("keys", format!("{OTHER_KEY}\r\n\n{KEY}\n"));
+    let run =
+        run(&["verify", "--all-keys", &keys, "--signature", "AAAA", "--signature", &signature(KEY, &body), "--body", &body, "--json"]);
+    assert_eq!((run.code, &run.json()["matched"]), (0, &serde_json::json!({"key": 2, "header": 2})));
+}
+
+#[test]
+fn a_key_file_that_is_not_text_is_explained_and_not_refused() {
+    let files = Files::new();
+    let body = files.file("body", BODY);
+    let signature = signature(KEY, &body);
+    let utf16: Vec<u8> = [0xfeff].into_iter().chain(KEY.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let key = format!("@{}", files.file("key", utf16));
+    let only = run(&["verify", "--key", &key, "--signature", &signature, "--body", &body, "--json"]);
+    assert_eq!((only.code, &only.json()["findings"][0]["causes"]), (1, &serde_json::json!(["key-bom"])));
+    let second = run(&["verify", "--key", &key, "--key", KEY, "--signature", &signature, "--body", &body, "--json"]);
+    assert_eq!((second.code, &second.json()["matched"]["key"]), (0, &2.into()));
+    run(&["sign", "--key", &key, "--body", &body]).refused(2, "is not UTF-8 text");
 }
 
 #[test]

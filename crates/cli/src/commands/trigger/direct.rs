@@ -45,7 +45,7 @@ pub(super) async fn run(given: &Trigger, to: &str) -> anyhow::Result<ExitCode> {
     }
     let mut keys = Vec::with_capacity(given.key.len());
     for (number, source) in (1..).zip(&given.key) {
-        keys.push(hmac_key(&mut inputs, source, number)?.key);
+        keys.push(hmac_key(&mut inputs, source, number)?);
     }
     // Addresses and ports are judged at dial, by the policy asked for.
     let url = Url::parse(to).map_err(|error| Misuse::error(format!("--to: {error}; write it like https://listener.example/connect")))?;

@@ -2,7 +2,7 @@
 
 use countersign_signature::{
     Match, Mismatch,
-    explain::{Certainty, Difference, Finding},
+    explain::{Cause, Certainty, Difference, Finding},
 };
 use serde_json::{Value, json};
 
@@ -10,6 +10,10 @@ use crate::output::{Paint, Tone, escape};
 
 /// Bytes in a line of a hex dump.
 const DUMP_BYTES: usize = 16;
+/// Columns that words in a terminal go to; lines of a pipe are not broken, so that they can be searched.
+const COLUMNS: usize = 80;
+/// Where the words of a finding begin.
+const MARGIN: usize = 11;
 
 /// `{"match": bool, "matched": {"key": n, "header": n} | null, "findings": [...]}`, best finding first.
 pub(super) fn for_programs(verdict: &Result<Match, Mismatch>, findings: &[Finding]) -> Value {
@@ -29,7 +33,7 @@ pub(super) fn for_programs(verdict: &Result<Match, Mismatch>, findings: &[Findin
     json!({"match": verdict.is_ok(), "matched": matched, "findings": findings})
 }
 
-/// A line for the verdict, then a paragraph for each finding.
+/// A line for the verdict, then what is proved, or else what is only indicated, under a line that says which.
 pub(super) fn for_people(verdict: &Result<Match, Mismatch>, findings: &[Finding], body_bytes: usize, paint: Paint) -> String {
     let mut text = match verdict {
         Ok(found) => {
@@ -38,9 +42,19 @@ pub(super) fn for_people(verdict: &Result<Match, Mismatch>, findings: &[Finding]
         }
         Err(mismatch) => format!("{}: {mismatch}\n", paint.paint(Tone::Bad, "no match")),
     };
-    for finding in findings {
-        text.push('\n');
-        text.push_str(&paragraph(finding, paint));
+    for certainty in [Certainty::Proved, Certainty::Indicated] {
+        let mut those = findings.iter().filter(|finding| finding.certainty == certainty).peekable();
+        if those.peek().is_some() {
+            let line = match certainty {
+                Certainty::Proved => "Proved: computed again with this undone, the signature fits.",
+                Certainty::Indicated => "Not proved, only indicated; the most telling sign first.",
+            };
+            text.push_str(&format!("\n{}\n", paint.paint(Tone::Strong, line)));
+        }
+        for finding in those {
+            text.push('\n');
+            text.push_str(&paragraph(finding, paint));
+        }
     }
     text
 }
@@ -48,22 +62,68 @@ pub(super) fn for_people(verdict: &Result<Match, Mismatch>, findings: &[Finding]
 fn paragraph(finding: &Finding, paint: Paint) -> String {
     let causes = finding.causes.iter().map(|cause| cause.id()).collect::<Vec<_>>().join(" + ");
     let tone = match finding.certainty {
+        _ if finding.causes == [Cause::Unknown] => Tone::Dim,
         Certainty::Proved => Tone::Bad,
         Certainty::Indicated => Tone::Odd,
     };
-    let mut text = format!("{}  {}\n", paint.paint(tone, finding.certainty.id()), paint.paint(Tone::Strong, &causes));
-    text.push_str(&format!("  {}  {}\n", paint.paint(Tone::Dim, "seen"), escape(&finding.evidence)));
-    text.push_str(&format!("  {}   {}\n", paint.paint(Tone::Dim, "fix"), escape(&finding.fix)));
+    let certainty = finding.certainty.id();
+    let blank = " ".repeat(MARGIN.saturating_sub(certainty.len()));
+    let mut text = format!("{}{blank}{}\n", paint.paint(tone, certainty), paint.paint(Tone::Strong, &causes));
+    text.push_str(&words("evidence", &finding.evidence, paint));
+    text.push_str(&words("fix", &finding.fix, paint));
     if let Some(difference) = &finding.difference {
-        text.push_str(&format!("  the body at hand and the body that was signed differ from byte {} on:\n", difference.at));
-        text.push_str(&dump("at hand", &difference.given, difference, paint, Tone::Bad));
-        text.push_str(&dump("signed", &difference.signed, difference, paint, Tone::Good));
+        text.push('\n');
+        text.push_str(&shown_difference(difference, paint));
     }
     text
 }
 
+/// A name in the margin and words beside it.
+fn words(name: &str, words: &str, paint: Paint) -> String {
+    let words = escape(words);
+    let mut lines = vec![String::new()];
+    for word in words.split(' ') {
+        let is_full =
+            lines.last().is_some_and(|line| !line.is_empty() && MARGIN + line.chars().count() + 1 + word.chars().count() > COLUMNS);
+        if is_full && paint.is_on() {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let margin = " ".repeat(MARGIN);
+    format!("{}{}{}\n", paint.paint(Tone::Dim, name), " ".repeat(MARGIN - name.len()), lines.join(&format!("\n{margin}")))
+}
+
+/// Both bodies around the first byte that differs: as text, then in hexadecimal.
+fn shown_difference(difference: &Difference, paint: Paint) -> String {
+    let mut text = format!("           the body at hand and the body that was signed differ from byte {} on:\n\n", difference.at);
+    let sides = [("- at hand", &difference.given, Tone::Bad), ("+ signed ", &difference.signed, Tone::Good)];
+    for (name, bytes, tone) in sides {
+        text.push_str(&as_text(name, bytes, difference, paint, tone));
+    }
+    for (name, bytes, tone) in sides {
+        text.push('\n');
+        text.push_str(&dump(&name[..1], bytes, difference, paint, tone));
+    }
+    text
+}
+
+/// One line of text, whose part from the first difference on is in the tone. Control characters are shown as what they are.
+fn as_text(name: &str, bytes: &[u8], difference: &Difference, paint: Paint, tone: Tone) -> String {
+    let (same, other) = bytes.split_at(difference.at.saturating_sub(difference.from).min(bytes.len()));
+    let shown = |bytes: &[u8]| escape(&String::from_utf8_lossy(bytes)).into_owned();
+    let before = if difference.from > 0 { "..." } else { "" };
+    let other = if other.is_empty() { "(ends here)".to_owned() } else { shown(other) };
+    format!("           {name}  {before}{}{}\n", paint.paint(Tone::Dim, &shown(same)), paint.paint(tone, &other))
+}
+
 /// A hex dump whose bytes from the first difference on are in the tone.
-fn dump(name: &str, bytes: &[u8], difference: &Difference, paint: Paint, tone: Tone) -> String {
+fn dump(sign: &str, bytes: &[u8], difference: &Difference, paint: Paint, tone: Tone) -> String {
     let mut text = String::new();
     for (row, line) in bytes.chunks(DUMP_BYTES).enumerate() {
         let offset = difference.from + row * DUMP_BYTES;
@@ -72,9 +132,9 @@ fn dump(name: &str, bytes: &[u8], difference: &Difference, paint: Paint, tone: T
         let ascii =
             |bytes: &[u8]| bytes.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' }).collect::<String>();
         let (before, after) = line.split_at(same);
-        let label = if row == 0 { name } else { "" };
         text.push_str(&format!(
-            "    {label:<8}{offset:08x}  {}{}{} |{}{}|\n",
+            "{} {offset:08x}  {}{}{} |{}{}|\n",
+            paint.paint(tone, sign),
             hex(before),
             paint.paint(tone, &hex(after)),
             "   ".repeat(DUMP_BYTES - line.len()),
@@ -83,7 +143,7 @@ fn dump(name: &str, bytes: &[u8], difference: &Difference, paint: Paint, tone: T
         ));
     }
     if bytes.is_empty() {
-        text.push_str(&format!("    {name:<8}{:08x}  ends here\n", difference.from));
+        text.push_str(&format!("{} {:08x}  (ends here)\n", paint.paint(tone, sign), difference.from));
     }
     text
 }
@@ -100,19 +160,48 @@ mod tests {
 
     const KEY: &str = "bDjUQ7TJ0VyrYfEPSLvQpJTqYBhhzVnHbkvQvKzUvKM=";
 
+    fn shown(signed: &[u8], at_hand: &[u8], key: &str, paint: Paint) -> String {
+        let headers = sign(&[HmacKey::try_new(KEY).expect("a key")], signed);
+        let findings = explain(&Candidate::new(at_hand).key(key.as_bytes()).signature(headers.signatures()[0].as_str().as_bytes()));
+        for_people(&Err(Mismatch::NoMatch { keys: 1, headers: 1 }), &findings, at_hand.len(), paint)
+    }
+
     #[test]
     fn a_proved_finding_is_shown_with_the_bytes_that_differ() {
         let signed = br#"{"event":"envelope-sent","retryCount":0}"#;
-        let headers = sign(&[HmacKey::try_new(KEY).expect("a key")], signed);
-        let at_hand = [signed.as_slice(), b"\n"].concat();
-        let findings = explain(&Candidate::new(&at_hand).key(KEY.as_bytes()).signature(headers.signatures()[0].as_str().as_bytes()));
-        let verdict = Err(Mismatch::NoMatch { keys: 1, headers: 1 });
-        let text = for_people(&verdict, &findings, at_hand.len(), Paint::off());
+        let text = shown(signed, &[signed.as_slice(), b"\n"].concat(), KEY, Paint::off());
         assert_eq!(text.lines().next(), Some("no match: none of 1 signatures fits any of 1 keys over the body as received"));
-        assert!(text.contains("proved  body-trailing-newline\n"), "{text}");
+        assert!(text.contains("\nproved     body-trailing-newline\nevidence   HMAC-SHA256 with key 1"), "{text}");
         assert!(text.contains("differ from byte 40 on:\n"), "{text}");
-        assert!(text.contains("    at hand 0000001c  74 72 79 43 6f 75 6e 74 22 3a 30 7d 0a           |tryCount\":0}.|\n"), "{text}");
-        assert!(text.contains("    signed  0000001c  74 72 79 43 6f 75 6e 74 22 3a 30 7d              |tryCount\":0}|\n"), "{text}");
+        assert!(text.contains("           - at hand  ...tryCount\":0}\\n\n           + signed   ...tryCount\":0}(ends here)\n"), "{text}");
+        assert!(text.contains("\n- 0000001c  74 72 79 43 6f 75 6e 74 22 3a 30 7d 0a           |tryCount\":0}.|\n"), "{text}");
+        assert!(text.contains("\n+ 0000001c  74 72 79 43 6f 75 6e 74 22 3a 30 7d              |tryCount\":0}|\n"), "{text}");
+        assert!(!text.contains("indicated"), "{text}");
+    }
+
+    #[test]
+    fn what_is_only_indicated_is_kept_apart_from_proof() {
+        let text = shown(b"{\"a\":1}", b"{\"a\":", "some other key of the account", Paint::off());
+        let (line, rest) = text.split_once("\nNot proved, only indicated; the most telling sign first.\n").expect("the line that says so");
+        assert!(!line.contains("roved") && !rest.contains("roved"), "{text}");
+        assert!(rest.starts_with("\nindicated  body-truncated\n"), "{text}");
+        assert!(rest.contains("\nindicated  unknown\n"), "{text}");
+    }
+
+    #[test]
+    fn words_are_broken_for_a_terminal_and_not_for_a_pipe() {
+        let signed = br#"{"event":"envelope-sent","retryCount":0}"#;
+        let longest = |text: &str| text.lines().map(|line| line.chars().count()).max().expect("lines");
+        let at_hand = br#"{"event": "envelope-sent", "retryCount": 0}"#;
+        let coloured = shown(signed, at_hand, KEY, Paint::on());
+        let plain: String = coloured
+            .split('\u{1b}')
+            .enumerate()
+            .map(|(n, part)| if n == 0 { part } else { part.split_once('m').map_or("", |(_, rest)| rest) })
+            .collect();
+        assert!(longest(&plain) <= 80, "{plain}");
+        assert!(longest(&shown(signed, at_hand, KEY, Paint::off())) > 120);
+        assert_ne!(coloured, plain);
     }
 
     #[test]
