@@ -123,32 +123,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Overwrites a subscription of either level whose stored body still has this `revision` (0 where it has none);
     /// [`Refused::WrongState`] when it has another by now. Raises the version.
-    ///
-    /// This default reads and writes in two steps, which leaves a moment between them; a backend does both in one transaction.
     async fn put_subscription_at(
         &self,
         account: AccountId,
         id: SubscriptionId,
         object: Object,
         revision: u64,
-    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
-        let of_envelope = match self.subscription(id).await? {
-            Some((owner, stored)) if owner == account => {
-                let stored: serde_json::Value =
-                    serde_json::from_str(&stored.body).map_err(|e| StoreError::Damaged(format!("a subscription: {e}")))?;
-                if stored["revision"].as_u64().unwrap_or(0) != revision {
-                    return Ok(Err(Refused::WrongState("it was changed in the meantime".to_owned())));
-                }
-                !self.subscriptions(account).await?.1.iter().any(|(listed, _)| *listed == id)
-            }
-            _ => return Ok(Err(Refused::NotFound)),
-        };
-        if of_envelope {
-            self.put_envelope_subscription(account, id, object).await
-        } else {
-            self.put_subscription(account, id, object, false).await
-        }
-    }
+    ) -> Result<Result<ConfigVersion, Refused>, StoreError>;
 
     /// Overwrites an envelope-level subscription (pausing, disabling). Raises the account's version.
     async fn put_envelope_subscription(

@@ -168,6 +168,16 @@ impl Store for PostgresStore {
         write!(self, tx => subscription::put(&tx, &self.inner.vault, account, id, &object, create))
     }
 
+    async fn put_subscription_at(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        object: Object,
+        revision: u64,
+    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
+        write!(self, tx => subscription::put_at(&tx, &self.inner.vault, account, id, &object, revision))
+    }
+
     async fn put_envelope_subscription(
         &self,
         account: AccountId,

@@ -82,6 +82,28 @@ pub(super) async fn put_of_envelope(
     raised(conn, of).await
 }
 
+/// Overwrites one of either level that is still as it was read. Who waits for the row looks at it again when it is free.
+pub(super) async fn put_at(
+    conn: &Conn,
+    vault: &Vault,
+    of: AccountId,
+    id: SubscriptionId,
+    object: &Object,
+    revision: u64,
+) -> Result<Result<ConfigVersion, Refused>, Fault> {
+    let sealed = seal(vault, of, id, object)?;
+    // A number beyond those of the database is nobody's revision.
+    let revision = i64::try_from(revision).unwrap_or(i64::MAX);
+    let update = "UPDATE subscription SET body = $3, sealed = $4
+                  WHERE id = $1 AND account = $2 AND coalesce((body::json ->> 'revision')::bigint, 0) = $5";
+    if conn.execute(update, &[p(&id.0), p(&of.0), p(&text(&object.body)), p(&sealed), p(&revision)]).await? == 1 {
+        return raised(conn, of).await;
+    }
+    let known = "SELECT EXISTS (SELECT 1 FROM subscription WHERE id = $1 AND account = $2)";
+    let known: bool = column(&conn.only(known, &[p(&id.0), p(&of.0)]).await?, 0)?;
+    Ok(Err(if known { Refused::WrongState("it was changed in the meantime".to_owned()) } else { Refused::NotFound }))
+}
+
 async fn overwrite(
     conn: &Conn,
     of: AccountId,

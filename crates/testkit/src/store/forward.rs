@@ -125,6 +125,16 @@ impl Store for FaultyStore {
         self.call("put_subscription", self.inner.put_subscription(account, id, object, create)).await
     }
 
+    async fn put_subscription_at(
+        &self,
+        account: AccountId,
+        id: SubscriptionId,
+        object: Object,
+        revision: u64,
+    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
+        self.call("put_subscription_at", self.inner.put_subscription_at(account, id, object, revision)).await
+    }
+
     async fn put_envelope_subscription(
         &self,
         account: AccountId,
