@@ -25,7 +25,7 @@ CREATE TABLE fact (
 );
 
 -- A tenant. `config_version` rises with every change that takes part in matching or sending; a record names the version
--- it was matched with and holds a share lock on this row until it has committed.
+-- it was matched with and shares an advisory lock on it until it has committed.
 CREATE TABLE account (
     id              bigint PRIMARY KEY,
     guid            uuid NOT NULL UNIQUE,

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::{Refused, StoreError};
 
+/// The first half of the advisory locks that hold versions, apart from those of order keys and idempotency keys, which have one half.
+const VERSION_LOCKS: i64 = 1;
+
 /// The next number of a sequence, and the `count - 1` after it.
 pub(super) async fn next_in_sequence(conn: &Conn, name: &str, count: u32) -> Result<i64, Fault> {
     let sql = "UPDATE sequence SET next = next + $2 WHERE name = $1 RETURNING next - $2";
@@ -45,16 +48,25 @@ pub(super) async fn create(conn: &Conn, guid: AccountGuid, name: &str, now: Time
 }
 
 pub(super) async fn update(conn: &Conn, account: &Account) -> Result<Result<(), Refused>, Fault> {
+    lock_version(conn, account.id).await?;
     let update = "UPDATE account SET body = $2, config_version = config_version + 1 WHERE id = $1 AND guid = $3";
     let changed = conn.execute(update, &[p(&account.id.0), p(&body_of(account)?), p(&account.guid.0)]).await?;
     Ok(if changed == 1 { Ok(()) } else { Err(Refused::NotFound) })
 }
 
 /// Raises the version: whatever was matched with an older one is matched again. Waits for records that are committing, and
-/// lets none in between until this transaction ends; so it stands first in a transaction that also locks other rows.
+/// those that come later wait until this transaction ends.
 pub(super) async fn raise_version(conn: &Conn, account: AccountId) -> Result<Option<ConfigVersion>, Fault> {
+    lock_version(conn, account).await?;
     let raise = "UPDATE account SET config_version = config_version + 1 WHERE id = $1 RETURNING config_version";
     conn.first(raise, &[p(&account.0)]).await?.map(|row| column(&row, 0).map(ConfigVersion)).transpose()
+}
+
+/// The other side of [`hold_versions`]. Not a lock of the row: those who share one let further ones in before whoever waits to
+/// change it, who under load would wait for ever. These locks are given in the order in which they were asked for.
+async fn lock_version(conn: &Conn, account: AccountId) -> Result<(), Fault> {
+    conn.rows("SELECT pg_advisory_xact_lock($1::bigint::integer, hashint8($2))", &[p(&VERSION_LOCKS), p(&account.0)]).await?;
+    Ok(())
 }
 
 /// The present version; `None` when there is no such account.
@@ -66,8 +78,12 @@ pub(super) async fn version(conn: &Conn, account: AccountId) -> Result<Option<Co
 /// The versions of many, which stay what they are until this transaction ends.
 pub(super) async fn hold_versions(conn: &Conn, accounts: &[i64]) -> Result<HashMap<AccountId, ConfigVersion>, Fault> {
     let accounts = accounts.to_vec();
-    let sql = "SELECT id, config_version FROM account WHERE id = ANY ($1) ORDER BY id FOR SHARE";
-    let rows = conn.rows(sql, &[p(&accounts)]).await?;
+    let lock = "SELECT pg_advisory_xact_lock_shared($2::bigint::integer, place)
+        FROM (SELECT DISTINCT hashint8(id) FROM unnest($1::bigint[]) id ORDER BY 1) locks (place)";
+    let read = "SELECT id, config_version FROM account WHERE id = ANY ($1)";
+    // Sent together: the second sees what was committed while the first waited.
+    let (locked, versions) = ([p(&accounts), p(&VERSION_LOCKS)], [p(&accounts)]);
+    let (_, rows) = tokio::try_join!(biased; conn.rows(lock, &locked), conn.rows(read, &versions))?;
     rows.iter().map(|row| Ok((AccountId(column(row, 0)?), ConfigVersion(column(row, 1)?)))).collect()
 }
 
