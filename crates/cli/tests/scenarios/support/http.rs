@@ -24,6 +24,8 @@ pub(crate) struct Client {
 pub(crate) struct Reply {
     /// Its status.
     pub(crate) status: StatusCode,
+    /// Its `Retry-After`.
+    pub(crate) retry_after: Option<String>,
     /// Its body as text.
     pub(crate) text: String,
 }
@@ -57,8 +59,9 @@ impl Client {
         let exchange = async {
             let answer = self.http.request(request).await.map_err(|e| format!("{e:?}"))?;
             let status = answer.status();
+            let retry_after = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let body = answer.into_body().collect().await.map_err(|e| e.to_string())?.to_bytes();
-            Ok(Reply { status, text: String::from_utf8_lossy(&body).into_owned() })
+            Ok(Reply { status, retry_after, text: String::from_utf8_lossy(&body).into_owned() })
         };
         tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("{path}: no answer within {PATIENCE:?}"))?
     }
