@@ -1,6 +1,7 @@
 //! How an input is divided into key, headers and body: lines, so that seeds can be read and written by hand.
 
 /// What an input says.
+#[allow(dead_code, reason = "each target reads what it needs")]
 pub(crate) struct Message<'i> {
     pub(crate) key: &'i [u8],
     pub(crate) other_key: &'i [u8],

@@ -19,17 +19,22 @@ mod message_file {
         pub(crate) headers: Headers,
         pub(crate) body: Vec<Data>,
     }
+
+    /// Reads the input as each of both; the program looks at it first to see which it is.
+    pub(crate) fn both(input: &[u8]) -> [Result<Saved, Unreadable>; 2] {
+        [request::read(input), curl::read(input)]
+    }
 }
 
 use libfuzzer_sys::fuzz_target;
-use message_file::{Saved, curl, curl::Data, head, request};
+use message_file::{Saved, both, curl::Data, head};
 
 fuzz_target!(|input: &[u8]| {
     if let Ok(headers) = head::headers(input) {
         let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         assert!(bytes <= input.len() && bytes <= head::HEAD_BYTES_MAX, "headers have no bytes that did not come");
     }
-    for read in [request::read(input), curl::read(input)] {
+    for read in both(input) {
         match read {
             Ok(Saved { body, .. }) => assert!(bytes_of(&body) <= 3 * input.len() + 8, "a body is not longer than what it is read from"),
             Err(reason) => assert!(!reason.to_string().is_empty()),
