@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{certificate::CertificateRefused, refusal::Refusal, token::TokenRefused};
 
-/// Seconds after which a sender may try again when a server behind us is down.
+/// Seconds after which a sender may try again when a server behind us is down or we have too much at hand.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("30");
 /// Marks the 200 for a message that was handled before.
 pub const DUPLICATE_HEADER: HeaderName = HeaderName::from_static("x-countersign-duplicate");
@@ -45,7 +45,7 @@ impl Challenges {
 pub(crate) const fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::NoCredentials | Refusal::Basic | Refusal::Hmac(_) | Refusal::StandardWebhooks(_) => StatusCode::UNAUTHORIZED,
-        Refusal::Token(TokenRefused::Unavailable(_)) | Refusal::ReplayInProgress | Refusal::ReplayGuard(_) => {
+        Refusal::Token(TokenRefused::Unavailable(_)) | Refusal::Busy | Refusal::ReplayInProgress | Refusal::ReplayGuard(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Refusal::Certificate(CertificateRefused::Unreadable) => StatusCode::BAD_REQUEST,
@@ -72,7 +72,7 @@ pub(crate) fn answer<B>(refusal: &Refusal, challenges: &Challenges, body: B) -> 
         Refusal::Basic => challenge(challenges.basic.as_ref()),
         Refusal::SeveralCredentials => challenge(Some(&challenges.bearer_invalid_request)),
         Refusal::Token(TokenRefused::Scope { .. }) => challenge(Some(&challenges.bearer_insufficient_scope)),
-        Refusal::Token(TokenRefused::Unavailable(_)) | Refusal::ReplayInProgress | Refusal::ReplayGuard(_) => {
+        Refusal::Token(TokenRefused::Unavailable(_)) | Refusal::Busy | Refusal::ReplayInProgress | Refusal::ReplayGuard(_) => {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         Refusal::Token(_) => challenge(Some(&challenges.bearer_invalid_token)),

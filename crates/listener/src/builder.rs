@@ -4,11 +4,13 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use countersign_signature::{HmacKey, standard_webhooks::StandardKey};
 use http::{Extensions, request::Parts};
+use tokio::sync::Semaphore;
 
 use crate::{
     answer::Challenges,
     basic::BasicCheck,
     bearer::BearerCheck,
+    body::BodyLimits,
     certificate::ClientCertificateCheck,
     clock::Clock,
     hmac::{HmacCheck, StandardCheck},
@@ -22,6 +24,8 @@ use crate::{
 pub const BODY_BYTES_MAX: usize = 32 << 20;
 /// A body must arrive within this time unless configured otherwise: Connect itself waits 100 s for the answer.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// All bodies that are read or handled at once have at most this many bytes unless configured otherwise: eight of the longest.
+pub const BODIES_BYTES_MAX: usize = 256 << 20;
 
 /// A listener cannot be made of what was configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +60,7 @@ pub struct ListenerBuilder {
     replay: Option<Guard>,
     body_bytes_max: Option<usize>,
     body_timeout: Option<Duration>,
+    bodies_bytes_max: Option<usize>,
     realm: Option<String>,
     observer: Option<Observer>,
     clock: Clock,
@@ -153,6 +158,13 @@ impl ListenerBuilder {
         self
     }
 
+    /// Holds at most `bytes` of all bodies that are read or handled at once; [`BODIES_BYTES_MAX`] unless set, and never less than one whole
+    /// body. Who comes when they are taken is answered 503 with `Retry-After`.
+    pub fn bodies_bytes_max(mut self, bytes: usize) -> Self {
+        self.bodies_bytes_max = Some(bytes);
+        self
+    }
+
     /// The realm named in challenges; `webhooks` unless set.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.realm = Some(realm.into());
@@ -188,8 +200,10 @@ impl ListenerBuilder {
         }
         let realm = self.realm.as_deref().unwrap_or("webhooks");
         let challenges = Challenges::new(realm, !basic.is_empty(), bearer.is_some()).ok_or(ListenerRefused::Realm)?;
-        let body_bytes_max = self.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
-        let body_timeout = self.body_timeout.unwrap_or(BODY_TIMEOUT);
+        let bytes_max = self.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
+        let budget = self.bodies_bytes_max.unwrap_or(BODIES_BYTES_MAX).max(bytes_max).min(Semaphore::MAX_PERMITS);
+        let timeout = self.body_timeout.unwrap_or(BODY_TIMEOUT);
+        let body = BodyLimits { bytes_max, timeout, budget: Arc::new(Semaphore::new(budget)) };
         Ok(Listener(Arc::new(Configured {
             certificate,
             proxies,
@@ -203,8 +217,7 @@ impl ListenerBuilder {
             observer: observer.map(|observer| observer.0),
             clock,
             challenges,
-            body_bytes_max,
-            body_timeout,
+            body,
         })))
     }
 }

@@ -8,15 +8,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderValue, Request, Response, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use http_body_util::{Either, Full};
 use tower::{Layer, Service};
 
 use crate::{
     answer::DUPLICATE_HEADER,
+    body::ReadBody,
     listener::Listener,
-    refusal::Refusal,
     replay::Handled,
     verdict::{Checked, Freshness, Verdict},
     verified::VerifiedBody,
@@ -92,7 +92,9 @@ where
     B::Error: Into<BoxError>,
 {
     let (mut head, body) = request.into_parts();
-    let (mut verdict, body) = judge(&listener, &mut head, body).await;
+    // Holds its share of the budget until the application has answered.
+    let (mut verdict, read) = judge(&listener, &mut head, body).await;
+    let body = read.bytes.clone();
     let key = if verdict.is_accepted() { listener.begin(&body, &mut verdict).await } else { None };
     listener.observe(&head, &verdict);
     if let Some(refusal) = verdict.refusal() {
@@ -114,54 +116,29 @@ where
 }
 
 /// Runs the checks up to the first refusal. Who does not authenticate has his body left unread.
-async fn judge<B>(listener: &Listener, head: &mut Parts, body: B) -> (Verdict, Bytes)
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
+async fn judge<B: Body>(listener: &Listener, head: &mut Parts, body: B) -> (Verdict, ReadBody) {
     let shown = listener.certificate(head);
     let mut verdict = Verdict { certificate: listener.check_certificate(&shown), ..Verdict::default() };
     if verdict.certificate.refusal().is_some() {
         verdict.authorization = Checked::NotReached;
         verdict.body = Checked::NotReached;
-        return (verdict, Bytes::new());
+        return (verdict, ReadBody::default());
     }
     verdict.authorization = listener.check_authorization(head, &shown).await;
     listener.settle_certificate(head, shown);
     if verdict.authorization.refusal().is_some() {
         verdict.body = Checked::NotReached;
-        return (verdict, Bytes::new());
+        return (verdict, ReadBody::default());
     }
-    match read(listener, head, body).await {
-        Ok(body) => {
-            verdict.body = Checked::Passed(body.len());
-            listener.check_body(head, &body, &mut verdict);
-            (verdict, body)
+    match listener.body_limits().read(&head.headers, body).await {
+        Ok(read) => {
+            verdict.body = Checked::Passed(read.bytes.len());
+            listener.check_body(head, &read.bytes, &mut verdict);
+            (verdict, read)
         }
         Err(refusal) => {
             verdict.body = Checked::Refused(refusal);
-            (verdict, Bytes::new())
+            (verdict, ReadBody::default())
         }
-    }
-}
-
-/// The raw body, within the limits of length and time.
-async fn read<B>(listener: &Listener, head: &Parts, body: B) -> Result<Bytes, Refusal>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    let bytes_max = listener.body_bytes_max();
-    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > bytes_max)) {
-        return Err(Refusal::BodyTooLarge { bytes_max });
-    }
-    let timeout = listener.body_timeout();
-    let collected = tokio::time::timeout(timeout, Limited::new(body, bytes_max).collect());
-    match collected.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { bytes_max }),
-        Ok(Err(_)) => Err(Refusal::BodyUnreadable),
-        Err(_) => Err(Refusal::BodyTooSlow { seconds: timeout.as_secs() }),
     }
 }

@@ -1,6 +1,6 @@
 //! A listener: the checks a message must pass, and the one place where they are put in order.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Extensions, HeaderMap, request::Parts};
@@ -10,6 +10,7 @@ use crate::{
     answer::{Challenges, answer, status_of},
     basic::BasicCheck,
     bearer::BearerCheck,
+    body::BodyLimits,
     certificate::{AcceptedCertificate, CertificateRefused, CertificateSource, ClientCertificateCheck, PeerCertificate},
     clock::Clock,
     credential::{BasicPair, Credential, has_token_in_form},
@@ -44,8 +45,7 @@ pub(crate) struct Configured {
     pub(crate) observer: Option<Arc<Observe>>,
     pub(crate) clock: Clock,
     pub(crate) challenges: Challenges,
-    pub(crate) body_bytes_max: usize,
-    pub(crate) body_timeout: Duration,
+    pub(crate) body: BodyLimits,
 }
 
 /// The certificate of the sender, as far as it is known; or why it cannot be.
@@ -124,7 +124,7 @@ impl Listener {
     }
 
     pub(crate) fn check_length(&self, bytes: usize) -> Checked<usize> {
-        let bytes_max = self.0.body_bytes_max;
+        let bytes_max = self.0.body.bytes_max;
         if bytes > bytes_max { Checked::Refused(Refusal::BodyTooLarge { bytes_max }) } else { Checked::Passed(bytes) }
     }
 
@@ -169,12 +169,8 @@ impl Listener {
         }
     }
 
-    pub(crate) fn body_bytes_max(&self) -> usize {
-        self.0.body_bytes_max
-    }
-
-    pub(crate) fn body_timeout(&self) -> Duration {
-        self.0.body_timeout
+    pub(crate) fn body_limits(&self) -> &BodyLimits {
+        &self.0.body
     }
 
     /// Passes a verdict on to whoever watches.
@@ -202,7 +198,7 @@ impl fmt::Debug for Listener {
             .field("bearer", &self.0.bearer.is_some())
             .field("accounts", &self.0.accounts)
             .field("replay_guard", &self.0.replay.is_some())
-            .field("body_bytes_max", &self.0.body_bytes_max)
+            .field("body", &self.0.body)
             .finish_non_exhaustive()
     }
 }

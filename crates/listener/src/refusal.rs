@@ -47,6 +47,9 @@ pub enum Refusal {
         /// The limit.
         seconds: u64,
     },
+    /// The bodies of other requests take all the memory there is for them.
+    #[error("the bodies of other requests take all the memory there is for them")]
+    Busy,
     /// The same message is being handled at this moment.
     #[error("the same message is being handled already")]
     ReplayInProgress,

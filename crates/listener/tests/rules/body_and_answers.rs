@@ -276,6 +276,42 @@ async fn a_body_that_does_not_arrive_or_breaks_off_is_refused() {
 }
 
 #[tokio::test]
+async fn all_bodies_at_once_are_bounded_and_who_finds_no_room_is_told_to_come_again() {
+    let (started, release) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let listener = Listener::builder().basic(basic()).body_bytes_max(100).bodies_bytes_max(150).build().expect("something is checked");
+    let app = {
+        let (started, release) = (Arc::clone(&started), Arc::clone(&release));
+        let handler = async move |body: Bytes| {
+            if body.len() == 100 {
+                started.notify_one();
+                release.notified().await;
+            }
+            body
+        };
+        Router::new().route("/webhook", post(handler)).layer(listener.layer())
+    };
+    let good = basic_header("docu:s3cret");
+    let auth = [("authorization", good.as_str())];
+    let pieces = |count: usize| {
+        Body::from_stream(futures_util::stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 10])))))
+    };
+    let held = {
+        let (app, good) = (app.clone(), good.clone());
+        tokio::spawn(async move { send(&app, &[("authorization", &good)], vec![b'x'; 100]).await.0 })
+    };
+    started.notified().await;
+    let (status, headers, _) = send(&app, &auth, pieces(6)).await;
+    assert_eq!((status, headers.contains_key("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, true));
+    let (status, _, body) = send(&app, &auth, pieces(5)).await;
+    assert_eq!((status, body.len()), (StatusCode::OK, 50), "what has room is taken, and what was refused holds nothing");
+    release.notify_one();
+    assert_eq!(held.await.expect("no panic"), StatusCode::OK);
+    for _ in 0..5 {
+        assert_eq!(send(&app, &auth, pieces(9)).await.0, StatusCode::OK, "what was held is given back");
+    }
+}
+
+#[tokio::test]
 async fn only_expected_accounts_are_let_through() {
     let app = app(Listener::builder().hmac([hmac_key()]).account_ids(["4d9b5c1e-0000-4000-8000-000000000001"]));
     let signature = signed();
