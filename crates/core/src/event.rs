@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AccountId, EnvelopeId, EventId, SubscriptionId, UserId},
+    shape::MessageShape,
     time::Timestamp,
 };
 
@@ -130,6 +131,11 @@ pub struct EventDetail {
     /// `uri` of the outer object, for posted events that gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// Names and values of the headers that came with a posted event and go on with it, for
+    /// [`MessageShape::AsReceived`](crate::shape::MessageShape::AsReceived). Whoever records the event bounds them, and leaves
+    /// credentials out: they are kept in clear.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub received_headers: Vec<(String, String)>,
 }
 
 /// The state an event left behind, as bytes: the caller's `data` for posted events, the stored form of the envelope
@@ -175,6 +181,14 @@ pub struct Event {
     pub detail: EventDetail,
     /// The state it left behind.
     pub snapshot: Snapshot,
+}
+
+impl Event {
+    /// Headers that a message of this shape carries on from how the event came in; none for the shapes that are made here.
+    #[must_use]
+    pub fn headers_carried_on(&self, shape: MessageShape) -> &[(String, String)] {
+        if shape == MessageShape::AsReceived { &self.detail.received_headers } else { &[] }
+    }
 }
 
 #[cfg(test)]

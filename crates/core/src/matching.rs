@@ -5,6 +5,7 @@ use std::{borrow::Borrow, fmt};
 use crate::{
     event::EventName,
     id::{EnvelopeId, SubscriptionId, UserId},
+    shape::MessageShape,
     subscription::{Activity, Scope, Subscription},
 };
 
@@ -106,6 +107,10 @@ pub fn wants(occasion: &Occasion<'_>, subscription: &Subscription) -> Result<(),
     }
     if occasion.about == Some(subscription.id) {
         return Err(Reason::AboutItself);
+    }
+    // What is passed on as received is what came in, and news of the installation itself did not.
+    if occasion.about.is_some() && subscription.shape == MessageShape::AsReceived {
+        return Err(Reason::EventNotInShape);
     }
     match subscription.scope {
         Scope::Account => {

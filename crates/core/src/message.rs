@@ -14,13 +14,14 @@ mod facts;
 mod json;
 mod object;
 pub mod placement;
+mod received;
 pub mod recipient;
 pub mod summary;
 pub mod tab;
 mod view;
 mod xml;
 
-pub use body::{JSON_CONTENT_TYPE, PreparedBody, XML_CONTENT_TYPE};
+pub use body::{JSON_CONTENT_TYPE, OCTETS_CONTENT_TYPE, PreparedBody, XML_CONTENT_TYPE};
 pub use facts::{Contents, Message, Unrenderable};
 pub use object::DateStyle;
 pub use view::View;
@@ -36,6 +37,9 @@ impl Message<'_> {
     /// # Errors
     /// [`Unrenderable`] when the snapshot is gone or damaged, and bytes of it are asked for.
     pub fn contents(&self) -> Result<Vec<Content>, Unrenderable> {
+        if self.shape == MessageShape::AsReceived {
+            return Ok(Vec::new());
+        }
         let carries_bytes = self.include.contains(&Include::Documents) || self.include.contains(&Include::CertificateOfCompletion);
         let shows_envelope = self.shape_sent() != MessageShape::JsonSim || view::asks_for_summary(self.include);
         if !(carries_bytes && shows_envelope && self.is_about_an_envelope()) {
@@ -58,11 +62,13 @@ impl Message<'_> {
             MessageShape::JsonSim => json::sim(self, contents),
             MessageShape::JsonAggregate => json::aggregate(self, contents),
             MessageShape::XmlAggregate | MessageShape::XmlSim => xml::prepare(self, contents),
+            MessageShape::AsReceived => received::prepare(self),
         }
     }
 
     fn shape_sent(&self) -> MessageShape {
-        if self.is_about_an_envelope() { self.shape } else { MessageShape::JsonSim }
+        let has_every_shape = self.is_about_an_envelope() || self.shape == MessageShape::AsReceived;
+        if has_every_shape { self.shape } else { MessageShape::JsonSim }
     }
 }
 

@@ -14,6 +14,9 @@ pub enum MessageShape {
     XmlAggregate,
     /// One XML message per event (deprecated by Connect).
     XmlSim,
+    /// The bytes of a posted event as they came in, with the headers they came with: what a listener passes on to the application
+    /// behind it, signatures intact.
+    AsReceived,
 }
 
 impl MessageShape {
@@ -31,12 +34,15 @@ impl MessageShape {
             Self::JsonAggregate => 2,
             Self::XmlAggregate => 3,
             Self::XmlSim => 4,
+            Self::AsReceived => 5,
         }
     }
 
     /// The shape of a stored number; `None` when a newer version wrote it.
     #[must_use]
     pub fn from_code(code: u8) -> Option<Self> {
-        [Self::JsonSim, Self::JsonAggregate, Self::XmlAggregate, Self::XmlSim].into_iter().find(|shape| shape.code() == code)
+        [Self::JsonSim, Self::JsonAggregate, Self::XmlAggregate, Self::XmlSim, Self::AsReceived]
+            .into_iter()
+            .find(|shape| shape.code() == code)
     }
 }

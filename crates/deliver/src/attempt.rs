@@ -250,6 +250,7 @@ fn headers(route: &Route, item: &Item, id: AttemptId, body: &Body, now: Timestam
     let mut headers = route.headers.clone();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(body.content_type));
     let value = |text: String| HeaderValue::from_maybe_shared(Bytes::from(text)).map_err(|e| e.to_string());
+    carry_on(&mut headers, item.event.headers_carried_on(delivery.shape))?;
     headers.insert(HeaderName::from_static("x-countersign-delivery"), value(delivery.id.to_string())?);
     headers.insert(HeaderName::from_static("x-countersign-attempt"), value(id.to_string())?);
     if let Some(original) = delivery.replay_of {
@@ -274,6 +275,23 @@ fn headers(route: &Route, item: &Item, id: AttemptId, body: &Body, now: Timestam
         }
     }
     Ok(headers)
+}
+
+/// Puts the message's own headers in place of those of the same name.
+fn carry_on(headers: &mut HeaderMap, own: &[(String, String)]) -> Result<(), String> {
+    let mut named = Vec::with_capacity(own.len());
+    for (name, value) in own {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
+        let value = HeaderValue::from_str(value).map_err(|e| e.to_string())?;
+        named.push((name, value));
+    }
+    for (name, _) in &named {
+        headers.remove(name);
+    }
+    for (name, value) in named {
+        headers.append(name, value);
+    }
+    Ok(())
 }
 
 /// The attempt's row as it grows.
@@ -373,6 +391,19 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_that_came_with_a_message_take_the_place_of_ours() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("ours"));
+        let own = [("content-type", "text/xml"), ("x-a", "1"), ("x-a", "2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        carry_on(&mut headers, &own).expect("they can be sent");
+        let all: Vec<&[u8]> = headers.get_all("x-a").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!((headers[header::CONTENT_TYPE].as_bytes(), all), (&b"text/xml"[..], vec![&b"1"[..], b"2"]));
+        assert_eq!(headers[header::USER_AGENT], "ours");
+        assert!(carry_on(&mut headers, &[("a b".to_owned(), String::new())]).is_err(), "no header is sent in part");
+    }
 
     #[test]
     fn credentials_are_shown_by_their_scheme_alone() {

@@ -10,7 +10,7 @@ use countersign_core::{
     config::{AccountConfig, ConfigVersion},
     id::{CredentialId, SubscriptionId},
     retry::RetryPolicy,
-    subscription::{OAuthUse, Subscription},
+    subscription::{MessageShape, OAuthUse, Subscription},
 };
 use countersign_egress::{BoundConnection, ClientIdentity, Limits, Target, TlsProfile};
 use countersign_signature::{HmacKey, standard_webhooks::StandardKey};
@@ -157,8 +157,11 @@ fn headers(config: &AccountConfig, subscription: &Subscription, oauth: bool) -> 
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let account = HeaderValue::from_str(&config.account.guid.to_string()).map_err(|e| Misconfigured(e.to_string()))?;
-    headers.insert(HeaderName::from_static("x-docusign-accountid"), account);
+    // A message that is passed on as received brings the account that it was sent by.
+    if subscription.shape != MessageShape::AsReceived {
+        let account = HeaderValue::from_str(&config.account.guid.to_string()).map_err(|e| Misconfigured(e.to_string()))?;
+        headers.insert(HeaderName::from_static("x-docusign-accountid"), account);
+    }
     // With OAuth and Basic both set OAuth is sent: there is one Authorization header.
     if let (false, Some(basic)) = (oauth, &subscription.proofs.basic) {
         headers.insert(header::AUTHORIZATION, basic.header().map_err(|e| Misconfigured(e.to_string()))?);

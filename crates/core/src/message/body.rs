@@ -64,6 +64,9 @@ impl io::Write for Pieces {
 pub const JSON_CONTENT_TYPE: &str = "application/json; charset=utf-8";
 /// The media type of XML messages (Connect).
 pub const XML_CONTENT_TYPE: &str = "text/xml; charset=utf-8";
+/// The media type of bytes of which nothing is known (RFC 9110 §8.3). A message that is passed on as received names its own among its
+/// headers.
+pub const OCTETS_CONTENT_TYPE: &str = "application/octet-stream";
 
 /// A body made once for all attempts of a delivery: everything but the number of the attempt stands fast.
 #[derive(Clone, PartialEq, Eq, Debug)]

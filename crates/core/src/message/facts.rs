@@ -25,8 +25,8 @@ pub struct Message<'a> {
     pub account: &'a Account,
     /// `configurationId`.
     pub configuration: SubscriptionId,
-    /// The form of the body. Events that are not about an envelope are sent as JSON SIM whatever is asked for: the other
-    /// forms have no place for them, and an event is not dropped in silence.
+    /// The form of the body. Events that are not about an envelope are sent as JSON SIM where a form for envelopes is asked for: those
+    /// have no place for them, and an event is not dropped in silence.
     pub shape: MessageShape,
     /// What the body carries beyond the bare event.
     pub include: &'a BTreeSet<Include>,
@@ -45,6 +45,9 @@ pub enum Unrenderable {
     /// The snapshot does not read back.
     #[error("the snapshot of the event is damaged: {0}")]
     SnapshotDamaged(String),
+    /// The message is to be passed on as received, and the event did not come in from outside or was purged.
+    #[error("the event has no body that was received")]
+    NothingReceived,
     /// A document that belongs into the message is not there any more.
     #[error("the document with the hash {0} is gone")]
     ContentGone(ContentHash),

@@ -4,6 +4,7 @@ mod golden;
 mod includes;
 mod laws;
 mod legacy;
+mod received;
 
 use std::collections::BTreeSet;
 

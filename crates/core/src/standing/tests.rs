@@ -153,4 +153,10 @@ fn a_subscription_hears_of_others_and_not_of_itself() {
     assert_eq!(hears(Some(SubscriptionId::FIRST)), Err(Reason::AboutItself));
     assert_eq!(hears(Some(SubscriptionId(SubscriptionId::FIRST.0 + 1))), Ok(()));
     assert_eq!(hears(None), Ok(()));
+
+    // An inbox passes on what came in, and news did not.
+    let inbox = Subscription { events: events.clone(), shape: MessageShape::AsReceived, ..subscription(None) };
+    let about = Some(SubscriptionId(SubscriptionId::FIRST.0 + 1));
+    let news = Occasion { name: &EventName::SUBSCRIPTION_FAILING, user: None, envelope: None, recipient_domains: &[], about };
+    assert_eq!(wants(&news, &inbox), Err(Reason::EventNotInShape));
 }

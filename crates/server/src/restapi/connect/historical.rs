@@ -144,7 +144,7 @@ fn ad_hoc(app: &App, caller: &Caller<Administers>, config: &Wire, job: JobId) ->
     subscription.paused = false;
     subscription.users = Users::All;
     subscription.shape = match subscription.shape {
-        MessageShape::JsonSim | MessageShape::XmlSim => MessageShape::JsonSim,
+        MessageShape::JsonSim | MessageShape::XmlSim | MessageShape::AsReceived => MessageShape::JsonSim,
         MessageShape::JsonAggregate | MessageShape::XmlAggregate => MessageShape::JsonAggregate,
     };
     subscription.extra = serde_json::Map::from_iter([(AD_HOC.to_owned(), job.to_string().into())]);

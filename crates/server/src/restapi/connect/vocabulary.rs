@@ -213,7 +213,8 @@ pub(super) fn words_of(shape: MessageShape) -> (&'static str, Option<&'static st
         MessageShape::JsonSim => ("SIM", Some("restv2.1")),
         MessageShape::JsonAggregate => ("Aggregate", Some("restv2.1")),
         MessageShape::XmlAggregate => ("Aggregate", None),
-        MessageShape::XmlSim => ("SIM", None),
+        // What is passed on as received has no word on this wire; it was JSON SIM or XML when it came.
+        MessageShape::XmlSim | MessageShape::AsReceived => ("SIM", None),
     }
 }
 
