@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo};
+use bytes::Bytes;
 use hyper::service::Service as _;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -31,6 +32,11 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long to wait after the operating system gave no connection (out of descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The certificate that the other side showed in the handshake and that was accepted, in DER. It is in the extensions of every request
+/// of such a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShownCertificate(pub Bytes);
+
 /// Serves until `stop`, then lets requests under way end.
 pub async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls::ServerConfig>>, stop: CancellationToken) {
     let acceptor = tls.map(TlsAcceptor::from);
@@ -58,10 +64,12 @@ pub async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls
         let (router, acceptor, watcher) = (router.clone(), acceptor.clone(), graceful.watcher());
         tokio::spawn(async move {
             match acceptor {
-                None => converse(stream, peer, router, watcher).await,
+                None => converse(stream, Peer { address: peer, certificate: None }, router, watcher).await,
                 Some(acceptor) => {
                     if let Some(stream) = handshake(acceptor, stream).await {
-                        converse(stream, peer, router, watcher).await;
+                        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                        let certificate = shown.map(|certificate| ShownCertificate(Bytes::copy_from_slice(certificate)));
+                        converse(stream, Peer { address: peer, certificate }, router, watcher).await;
                     }
                 }
             }
@@ -84,11 +92,20 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<tokio_rus
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher) {
+/// Who is at the other end of a connection.
+struct Peer {
+    address: SocketAddr,
+    certificate: Option<ShownCertificate>,
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, peer: Peer, router: Router, watcher: Watcher) {
     let router = TowerToHyperService::new(router);
     // Handlers that keep who did something from where ask for it.
     let service = hyper::service::service_fn(move |mut request| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(peer.address));
+        if let Some(certificate) = &peer.certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
         router.call(request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
