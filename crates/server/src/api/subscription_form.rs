@@ -171,6 +171,9 @@ impl SubscriptionForm {
             Some(UsersForm::Only(users)) => next.users = Users::Only(users),
             Some(UsersForm::AllExcept(users)) => next.users = Users::AllExcept(users),
         }
+        if self.shape == Some(MessageShape::AsReceived) && next.shape != MessageShape::AsReceived {
+            return Err(Failure::invalid_parameter("shape: as_received is what an inbox passes on; use json_sim"));
+        }
         next.shape = self.shape.unwrap_or(next.shape);
         if self.events.is_some() || self.shape.is_some() {
             let patterns = match &self.events {

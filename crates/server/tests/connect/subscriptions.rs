@@ -128,6 +128,7 @@ async fn what_cannot_be_a_subscription_is_refused_as_a_problem() {
     for (row, more) in [
         ("unknown property", json!({"colour": "red"})),
         ("Connect's name for one", json!({"urlToPublishTo": "https://listener.example/"})),
+        ("the shape of an inbox", json!({"shape": "as_received"})),
         ("no name", json!({"name": ""})),
         ("no URL", json!({"url": null})),
         ("a relative URL", json!({"url": "/hooks"})),
