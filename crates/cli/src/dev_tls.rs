@@ -15,11 +15,37 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 /// The names of the machine itself, which is all that development serves.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
+/// Which certificates of clients a server asks for.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientCertificates {
+    /// None.
+    NotAsked,
+    /// One of these CAs; nobody gets past the handshake without.
+    Required(PathBuf),
+}
+
 /// A server configuration with a fresh certificate, and where the CA's certificate lies.
 ///
 /// # Errors
 /// When the CA cannot be read, made or written.
 pub(crate) fn server_config(data_dir: &Path) -> anyhow::Result<(Arc<rustls::ServerConfig>, PathBuf)> {
+    let (chain, key, certificate_path) = fresh_certificate(data_dir)?;
+    Ok((Arc::new(config(chain, key, &ClientCertificates::NotAsked)?), certificate_path))
+}
+
+/// The same for a listener that may ask for certificates.
+///
+/// # Errors
+/// As there, and when the CAs of clients cannot be read.
+pub(crate) fn listener_config(data_dir: &Path, clients: &ClientCertificates) -> anyhow::Result<(Arc<rustls::ServerConfig>, PathBuf)> {
+    let (chain, key, certificate_path) = fresh_certificate(data_dir)?;
+    Ok((Arc::new(config(chain, key, clients)?), certificate_path))
+}
+
+/// A chain, its key, and where the certificate of the CA lies.
+type Fresh = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>, PathBuf);
+
+fn fresh_certificate(data_dir: &Path) -> anyhow::Result<Fresh> {
     let certificate_path = data_dir.join("dev-ca.pem");
     let key_path = data_dir.join("dev-ca.key");
     if !key_path.exists() {
@@ -38,7 +64,7 @@ pub(crate) fn server_config(data_dir: &Path) -> anyhow::Result<(Arc<rustls::Serv
     let chain =
         vec![leaf.der().clone(), CertificateDer::from_pem_slice(certificate.as_bytes()).context("the development CA cannot be read")?];
     let key = PrivateKeyDer::try_from(leaf_key.serialize_der()).map_err(|e| anyhow::anyhow!("the development key cannot be used: {e}"))?;
-    Ok((Arc::new(config(chain, key)?), certificate_path))
+    Ok((chain, key, certificate_path))
 }
 
 /// A server configuration from files.
@@ -46,17 +72,47 @@ pub(crate) fn server_config(data_dir: &Path) -> anyhow::Result<(Arc<rustls::Serv
 /// # Errors
 /// When a file cannot be read, or they do not fit together.
 pub(crate) fn from_files(certificate: &Path, key: &Path) -> anyhow::Result<Arc<rustls::ServerConfig>> {
+    listener_from_files(certificate, key, &ClientCertificates::NotAsked)
+}
+
+/// The same for a listener that may ask for certificates.
+///
+/// # Errors
+/// As there, and when the CAs of clients cannot be read.
+pub(crate) fn listener_from_files(
+    certificate: &Path,
+    key: &Path,
+    clients: &ClientCertificates,
+) -> anyhow::Result<Arc<rustls::ServerConfig>> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| anyhow::anyhow!("TLS certificate {} cannot be read: {error}", certificate.display()))?;
     let key_der =
         PrivateKeyDer::from_pem_file(key).map_err(|error| anyhow::anyhow!("TLS key {} cannot be read: {error}", key.display()))?;
-    let config = config(chain, key_der).with_context(|| format!("TLS certificate {} and key {}", certificate.display(), key.display()))?;
+    let config =
+        config(chain, key_der, clients).with_context(|| format!("TLS certificate {} and key {}", certificate.display(), key.display()))?;
     Ok(Arc::new(config))
 }
 
-fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<rustls::ServerConfig> {
-    let mut config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    clients: &ClientCertificates,
+) -> anyhow::Result<rustls::ServerConfig> {
+    let builder = rustls::ServerConfig::builder();
+    let builder = match clients {
+        ClientCertificates::NotAsked => builder.with_no_client_auth(),
+        ClientCertificates::Required(ca) => {
+            let unreadable = || format!("{} holds no CA certificates (PEM) that clients could be checked with", ca.display());
+            let mut roots = rustls::RootCertStore::empty();
+            for certificate in CertificateDer::pem_file_iter(ca).with_context(unreadable)? {
+                roots.add(certificate.with_context(unreadable)?).with_context(unreadable)?;
+            }
+            let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots)).build().with_context(unreadable)?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

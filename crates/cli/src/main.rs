@@ -14,6 +14,7 @@ mod delivery_filter;
 mod demo;
 mod dev_tls;
 mod input;
+mod listen;
 mod logging;
 mod message_file;
 mod misuse;
@@ -49,6 +50,7 @@ enum Verb {
     Demo(commands::demo::DemoArgs),
     /// Measure this machine: deliveries, isolation, backlog, beside the bare client
     Bench(commands::bench::Bench),
+    Listen(Box<commands::listen::Listen>),
     Verify(commands::verify::Verify),
     Sign(commands::sign::Sign),
     Token(Box<commands::token::Token>),
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
             Verb::Work(work) => commands::work::run(*work).await,
             Verb::Demo(demo) => commands::demo::run(demo).await,
             Verb::Bench(bench) => commands::bench::run(bench).await,
+            Verb::Listen(listen) => commands::listen::run(*listen).await,
             Verb::Verify(verify) => commands::verify::run(&verify),
             Verb::Sign(sign) => commands::sign::run(&sign),
             Verb::Token(token) => commands::token::run(&token).await,

@@ -50,6 +50,17 @@ pub(crate) struct Outbound {
     timeout: Duration,
 }
 
+/// What a listener's own operator may have messages forwarded to: every address that can be one application's, on every port, also
+/// unencrypted. Metadata services stay shut, for no application is there.
+pub(crate) fn operator_policy() -> TargetPolicy {
+    let mut policy = TargetPolicy::dev();
+    policy.allow_ports.push("1-65535".parse().expect("the constant is a range"));
+    for network in PRIVATE {
+        policy.allow_networks.push(network.parse().expect("the constants are networks"));
+    }
+    policy
+}
+
 impl Outbound {
     /// The way out.
     pub(crate) fn egress(&self) -> anyhow::Result<Egress> {

@@ -47,6 +47,11 @@ impl Paint {
         self.on
     }
 
+    /// Without colours, for words that are coloured elsewhere.
+    pub(crate) fn none() -> Self {
+        Self { on: false }
+    }
+
     /// Without colours.
     #[cfg(test)]
     pub(crate) fn off() -> Self {
@@ -104,6 +109,11 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = if std::io::stdout().is_terminal() { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
     line(&escape_json(&text))
+}
+
+/// A value as JSON on one line, for a stream of them.
+pub(crate) fn json_on_one_line(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(escape_json(&serde_json::to_string(value)?).into_owned())
 }
 
 /// Says that something was done: in words, or as JSON.

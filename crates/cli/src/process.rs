@@ -308,11 +308,13 @@ fn dev_authority(public_url: &str, clients: &[countersign_authority::Client]) ->
     Authority::try_new(settings).context("the development authorization server")
 }
 
-fn host_name() -> String {
+/// The machine's name, for telling nodes apart.
+pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
 }
 
-fn random_u32() -> u32 {
+/// Dice of the worker.
+pub(crate) fn random_u32() -> u32 {
     // Jitter needs no secrecy; where the system gives no random bytes the clock's are as good.
     getrandom::u32().unwrap_or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos()))
 }

@@ -4,6 +4,9 @@
 
 mod address_policy;
 mod crash;
+mod listen;
+mod listen_crash;
+mod listen_screen;
 mod oidc_provider;
 mod sdk_node;
 mod sdk_python;

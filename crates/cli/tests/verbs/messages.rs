@@ -62,3 +62,15 @@ fn a_message_that_cannot_be_sent_is_told() {
     assert_eq!(refused.code, 1);
     assert!(refused.out.contains("no answer: ") && refused.out.contains("refused"), "{refused:?}");
 }
+
+#[test]
+fn a_listener_that_would_verify_nothing_does_not_start() {
+    run(&["listen", "--port", "0"]).refused(2, "nothing would be verified");
+    run(&["listen", "--port", "0", "--hmac-key", "short"]).refused(2, "--hmac-key: ");
+    run(&["listen", "--port", "0", "--basic", "nobody"]).refused(2, "--basic: write it like name:secret");
+    run(&["listen", "--port", "0", "--no-verify", "--hmac-key", "k"]).refused(2, "cannot be used with");
+    run(&["listen", "--port", "0", "--no-verify", "--store", "inbox"]).refused(2, "--forward");
+    run(&["listen", "--port", "0", "--no-verify", "--forward", "nowhere"]).refused(2, "write it like http://");
+    run(&["listen", "--port", "0", "--issuer", "https://id.example"]).refused(2, "--audience");
+    run(&["listen", "--port", "0", "--issuer", "http://id.example", "--audience", "a"]).refused(2, "--issuer: ");
+}

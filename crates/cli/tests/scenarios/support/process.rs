@@ -56,20 +56,24 @@ impl Running {
 
     /// The rest of the first line on stdout that begins so.
     pub(crate) async fn says(&mut self, beginning: &str) -> String {
+        let found = self.says_what(|line| line.strip_prefix(beginning).map(str::to_owned)).await;
+        found.unwrap_or_else(|| panic!("{} did not say '{beginning}'{}", self.name, self.words()))
+    }
+
+    /// What is found in the first line on stdout in which there is something; `None` when no such line came in time.
+    pub(crate) async fn says_what<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let mut seen = self.out.seen.clone();
         let search = async {
             loop {
-                let found = self.out.all().iter().find_map(|line| line.strip_prefix(beginning).map(str::to_owned));
-                if let Some(rest) = found {
-                    return Some(rest);
+                if let Some(found) = self.out.all().iter().find_map(|line| find(line)) {
+                    return Some(found);
                 }
                 if seen.borrow_and_update().1 || seen.changed().await.is_err() {
                     return None;
                 }
             }
         };
-        let found = tokio::time::timeout(PATIENCE, search).await.ok().flatten();
-        found.unwrap_or_else(|| panic!("{} did not say '{beginning}'{}", self.name, self.words()))
+        tokio::time::timeout(PATIENCE, search).await.ok().flatten()
     }
 
     /// Waits for the end.

@@ -84,6 +84,17 @@ async fn judged(server: &mut Server, script: &str, mut command: Command) {
     println!("{words}");
 }
 
+/// A program of the machine; `None`, with a loud line, when it is not there.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os(SKIP_NONE).is_none(), "{name} is not installed, and nothing may be skipped; run ci/test");
+        eprintln!("SKIPPED: {name} is not installed; ci/test installs what this test needs and runs it");
+    }
+    found
+}
+
 /// Where something is installed; `None`, with a loud line, when it is not.
 fn installed(variable: &str) -> Option<PathBuf> {
     match std::env::var_os(variable) {
