@@ -8,6 +8,7 @@ pub(crate) mod bare;
 pub(crate) mod child;
 pub(crate) mod deliveries;
 pub(crate) mod isolation;
+pub(crate) mod listen;
 pub(crate) mod payload;
 pub(crate) mod process_figures;
 pub(crate) mod quantile;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::ExitCode};
 use clap::{Args, Subcommand};
 
 use crate::{
-    bench::{backlog, bare, deliveries, isolation},
+    bench::{backlog, bare, deliveries, isolation, listen},
     output::line,
 };
 
@@ -40,6 +40,15 @@ enum Profile {
         #[arg(long, default_value_t = 1_000_000)]
         rows: u64,
     },
+    /// The durable inbox beside a bare handler: messages verified and stored a second
+    Listen {
+        /// Runs of each, of which the medians count
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
+    /// The bare handler alone (used by listen)
+    #[command(hide = true)]
+    BareListener,
     /// The bare client alone, against a sink (used by the others)
     #[command(hide = true)]
     BareClient {
@@ -88,6 +97,21 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
                 line(&format!("start                           {:>12.0} ms", figures.start_ms))?;
             }
         }
+        Profile::Listen { runs } => {
+            let plan = listen::Plan {
+                messages: given.events.unwrap_or(20_000).max(100),
+                bytes: given.bytes,
+                in_flight: given.in_flight.max(1),
+                runs,
+            };
+            let figures = listen::run(plan).await?;
+            if given.json {
+                line(&serde_json::to_string_pretty(&figures)?)?;
+            } else {
+                show_listen(&figures)?;
+            }
+        }
+        Profile::BareListener => listen::serve_bare().await?,
         Profile::BareClient { sink } => {
             let (count, bytes, in_flight) = (given.events.unwrap_or(20_000), given.bytes, given.in_flight.max(1));
             let figures = tokio::task::spawn_blocking(move || bare::run(sink, count, bytes, in_flight)).await??;
@@ -95,6 +119,20 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show_listen(figures: &listen::Figures) -> anyhow::Result<()> {
+    line(&format!(
+        "verified and stored           {:>10.0} /s   {:>6.1} % of the bare handler's requests",
+        figures.stored_per_second,
+        figures.share_of_bare * 100.0
+    ))?;
+    line(&format!("bare handler                  {:>10.0} /s", figures.bare_per_second))?;
+    line(&format!("verified, stored, passed on   {:>10.0} /s", figures.passed_on_per_second))?;
+    line(&format!(
+        "processor time                {:>10.4} s per 1,000, the bare handler's {:.4}",
+        figures.cpu_seconds_per_1000, figures.bare_cpu_seconds_per_1000
+    ))
 }
 
 fn show_deliveries(figures: &deliveries::Figures) -> anyhow::Result<()> {
