@@ -33,8 +33,7 @@ impl Address {
         let url = url.expose_secret();
         // The driver knows three words; what the stricter ones ask for is done anyway.
         let known = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
-        // The driver's message names an option at most, never a value.
-        let mut config: Config = known.parse().map_err(|e: tokio_postgres::Error| OpenError::Address(super::fault::words(&e)))?;
+        let mut config: Config = known.parse().map_err(|error| OpenError::Address(why_not(&known, &error)))?;
         if config.get_hosts().is_empty() {
             return Err(OpenError::Address("it names no host".into()));
         }
@@ -54,6 +53,18 @@ impl Address {
         config.tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX).keepalives_interval(SILENCE_MAX / 3);
         let shown = shown(&config);
         Ok(Self { config, shown })
+    }
+}
+
+/// The driver's message, unless it may quote a part of the text that could be a password: what it takes for the name of an option is
+/// one only behind the `?` of a URL.
+fn why_not(text: &str, error: &tokio_postgres::Error) -> String {
+    let said = super::fault::words(error);
+    let is_url = ["postgresql://", "postgres://"].iter().any(|scheme| text.starts_with(scheme));
+    if is_url || said.contains("invalid value for option") {
+        said
+    } else {
+        "it is neither a URL of PostgreSQL nor a list of key=value".into()
     }
 }
 
@@ -109,6 +120,22 @@ mod tests {
         assert!(!confused.contains("hu@") && !confused.contains("sh@"), "{confused}");
         let given = Address::read(&Secret::new("postgresql://u@a.example/d"), Some(&Secret::new("hush"))).expect("reads");
         assert_eq!(given.config.get_password(), Some(&b"hush"[..]));
+    }
+
+    #[test]
+    fn a_refusal_quotes_no_password() {
+        for url in [
+            "postgre://u:hush@h/d?sslmode=disable",
+            "postgresql//u:hush@h/d?x=1",
+            "host=h password=correct hush=1",
+            "hush",
+            "postgresql://u:hush@h/d?nonsense=1",
+            "postgresql://u:hush@h:port/d",
+            "postgresql://u:hush@h/d?sslmode=hush",
+        ] {
+            let refused = read(url).map(|address| address.shown).expect_err(url).to_string();
+            assert!(!refused.contains("hush"), "{refused}");
+        }
     }
 
     #[test]
