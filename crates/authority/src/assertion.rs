@@ -1,4 +1,4 @@
-//! Client assertions: `private_key_jwt` of RFC 7523.
+//! Client assertions: `private_key_jwt` and `client_secret_jwt` of RFC 7523.
 //!
 //! AS-7523-1: a replayed `jti`, a foreign or plural `aud` and an expired assertion are answered 401. An assertion is
 //! remembered only after its signature was verified, so that strangers cannot fill the memory.
@@ -12,7 +12,8 @@ use jsonwebtoken::{DecodingKey, Header, Validation};
 use serde::Deserialize;
 
 use crate::{
-    client::{AssertionKey, Authentication, Client},
+    assertion_key::{AssertionKey, key_of_secret},
+    client::{Authentication, Client},
     oauth_error::{ErrorCode, OAuthError},
 };
 
@@ -107,8 +108,14 @@ pub(crate) fn verify(
         .map_err(|_| refused("iss, sub, aud, exp and jti are needed, each once and of its type"))?
         .claims;
     let client = clients.get(&claimed.sub).ok_or_else(|| refused("its sub is not a client"))?;
-    let Authentication::PrivateKeyJwt(keys) = &client.authentication else {
-        return Err(OAuthError::invalid_client("the client is registered for another method than private_key_jwt"));
+    let of_secret;
+    let keys = match &client.authentication {
+        Authentication::PrivateKeyJwt(keys) => keys.as_slice(),
+        Authentication::SecretJwt(secret) => {
+            of_secret = [key_of_secret(secret.expose_secret().as_bytes())];
+            &of_secret
+        }
+        _ => return Err(OAuthError::invalid_client("the client is registered for another method than an assertion")),
     };
     if !keys.iter().filter(|key| fits(key, &header)).any(|key| signature_matches(assertion, &key.key, &header)) {
         return Err(refused("no registered key of the client verifies it"));

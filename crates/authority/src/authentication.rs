@@ -11,6 +11,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use crate::{
     assertion::{self, ASSERTION_TYPE, SeenAssertions},
     client::{Authentication, Client},
+    client_certificate::PeerCertificates,
     form::{self, Parameters},
     oauth_error::OAuthError,
 };
@@ -26,9 +27,17 @@ pub(crate) struct Authenticator {
 
 /// What a request brings to prove who sent it.
 enum Credentials<'a> {
-    Basic { id: String, secret: String },
-    Post { id: &'a str, secret: &'a str },
+    Basic {
+        id: String,
+        secret: String,
+    },
+    Post {
+        id: &'a str,
+        secret: &'a str,
+    },
     Assertion(&'a str),
+    /// Nothing in the request but the client's name; the connection may say the rest.
+    Named(&'a str),
 }
 
 impl Authenticator {
@@ -42,8 +51,14 @@ impl Authenticator {
         self.clients.values().map(AsRef::as_ref)
     }
 
-    /// The client that sent this request.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap, parameters: &Parameters, now_s: u64) -> Result<Arc<Client>, OAuthError> {
+    /// The client that sent this request over a connection with these certificates, if any.
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        parameters: &Parameters,
+        certificates: Option<&PeerCertificates>,
+        now_s: u64,
+    ) -> Result<Arc<Client>, OAuthError> {
         match credentials(headers, parameters)? {
             Credentials::Basic { id, secret } => {
                 if parameters.one("client_id").is_some_and(|named| named != id) {
@@ -56,6 +71,23 @@ impl Authenticator {
                 let client_id = parameters.one("client_id");
                 assertion::verify(assertion, client_id, &self.clients, &self.assertion_audiences, &self.seen, now_s)
             }
+            Credentials::Named(id) => self.by_certificate(id, certificates, now_s),
+        }
+    }
+
+    /// RFC 8705 §2: the client is named in the request and proved by its connection.
+    fn by_certificate(&self, id: &str, certificates: Option<&PeerCertificates>, now_s: u64) -> Result<Arc<Client>, OAuthError> {
+        let nothing = || OAuthError::invalid_client("the request brings no client authentication");
+        let client = self.clients.get(id).ok_or_else(nothing)?;
+        let accepts: &dyn Fn(&PeerCertificates) -> bool = match &client.authentication {
+            Authentication::TlsPki(accepted) => &|shown| accepted.accepts(shown, now_s),
+            Authentication::TlsSelfSigned(accepted) => &|shown| accepted.accepts(shown),
+            _ => return Err(nothing()),
+        };
+        match certificates {
+            Some(shown) if accepts(shown) => Ok(Arc::clone(client)),
+            Some(_) => Err(OAuthError::invalid_client("the certificate of the connection is not the client's")),
+            None => Err(OAuthError::invalid_client("the connection brings no client certificate")),
         }
     }
 
@@ -91,7 +123,10 @@ fn credentials<'a>(headers: &HeaderMap, parameters: &'a Parameters) -> Result<Cr
         (None, None, Some(_), Some(_)) => Err(OAuthError::invalid_request(format!("client_assertion_type is not {ASSERTION_TYPE}"))),
         (None, None, Some(_), None) => Err(OAuthError::invalid_request("client_assertion without client_assertion_type")),
         (None, None, None, Some(_)) => Err(OAuthError::invalid_request("client_assertion_type without client_assertion")),
-        (None, None, None, None) => Err(OAuthError::invalid_client("the request brings no client authentication")),
+        (None, None, None, None) => match parameters.one("client_id") {
+            Some(id) => Ok(Credentials::Named(id)),
+            None => Err(OAuthError::invalid_client("the request brings no client authentication")),
+        },
         _ => Err(OAuthError::invalid_request("the request brings more than one client authentication")),
     }
 }
@@ -134,7 +169,7 @@ mod tests {
         }
         let parameters = Parameters::parse(body.as_bytes()).expect("a form");
         let authenticator = Authenticator::new(clients, vec!["http://as".into()]);
-        authenticator.authenticate(&headers, &parameters, 0).map(|client| client.id.clone()).map_err(|error| error.code())
+        authenticator.authenticate(&headers, &parameters, None, 0).map(|client| client.id.clone()).map_err(|error| error.code())
     }
 
     fn basic_header(id: &str, secret: &str) -> String {

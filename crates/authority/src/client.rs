@@ -2,13 +2,19 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, jwk::JwkSet};
 use serde::Deserialize;
 
-use crate::secret::Secret;
+use crate::{
+    assertion_key::{AssertionKey, key_of_pem, keys_of_set},
+    client_certificate::{PkiClient, SelfSignedClient},
+    secret::Secret,
+};
 
 /// Longest life of an access token. Listeners refuse more than a day (a token that lives longer is a password).
 pub(crate) const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Shortest secret of `client_secret_jwt`: the size of the hash (RFC 7518 §3.2).
+const HMAC_SECRET_BYTES_MIN: usize = 32;
 
 /// Assertion keys of one client: two of a rotation, and room for a mistake.
 const ASSERTION_KEYS_MAX: usize = 16;
@@ -20,15 +26,23 @@ const ASSERTION_KEYS_MAX: usize = 16;
 /// ```toml
 /// client_id = "sender"
 /// client_secret = "s3cret"
-/// token_endpoint_auth_method = "client_secret_basic" # or client_secret_post, or private_key_jwt with jwks or public_key_pem
+/// token_endpoint_auth_method = "client_secret_basic" # the default; the others below
 /// scope = "notify read"
 /// audiences = ["https://listener.example/"]          # the first is the default; none: any audience is granted
 /// access_token_format = "jwt"                        # or opaque
 /// token_lifetime_s = 600                             # 1 to 86400; default: the server's
 /// resource_server = false                            # true: may introspect the tokens of its audiences
+/// tls_client_certificate_bound_access_tokens = false # true: tokens are bound to the client's certificate (RFC 8705 §3)
 /// ```
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Registration")]
+///
+/// | `token_endpoint_auth_method` | what it needs |
+/// | --- | --- |
+/// | `client_secret_basic`, `client_secret_post` | `client_secret` |
+/// | `client_secret_jwt` | `client_secret` of at least 32 bytes |
+/// | `private_key_jwt` | `jwks` or `public_key_pem` |
+/// | `tls_client_auth` | `tls_client_ca_pem`, and `tls_client_auth_san_dns` or `tls_client_auth_san_ip` |
+/// | `self_signed_tls_client_auth` | `jwks` with `x5c`, or `certificate_pem` |
+#[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) id: String,
     pub(crate) authentication: Authentication,
@@ -37,6 +51,7 @@ pub struct Client {
     pub(crate) format: TokenFormat,
     pub(crate) token_lifetime: Option<Duration>,
     pub(crate) resource_server: bool,
+    pub(crate) certificate_bound_tokens: bool,
 }
 
 /// The one way in which a client may prove who it is (AS-6749-6).
@@ -46,8 +61,14 @@ pub(crate) enum Authentication {
     SecretBasic(Secret),
     /// `client_secret_post`: RFC 6749 §2.3.1, in the body.
     SecretPost(Secret),
+    /// `client_secret_jwt`: RFC 7523 §2.2, with the secret as the key of an HMAC.
+    SecretJwt(Secret),
     /// `private_key_jwt`: RFC 7523 §2.2.
     PrivateKeyJwt(Vec<AssertionKey>),
+    /// `tls_client_auth`: RFC 8705 §2.1.
+    TlsPki(PkiClient),
+    /// `self_signed_tls_client_auth`: RFC 8705 §2.2.
+    TlsSelfSigned(SelfSignedClient),
 }
 
 impl Authentication {
@@ -56,18 +77,23 @@ impl Authentication {
         match self {
             Self::SecretBasic(_) => "client_secret_basic",
             Self::SecretPost(_) => "client_secret_post",
+            Self::SecretJwt(_) => "client_secret_jwt",
             Self::PrivateKeyJwt(_) => "private_key_jwt",
+            Self::TlsPki(_) => "tls_client_auth",
+            Self::TlsSelfSigned(_) => "self_signed_tls_client_auth",
         }
     }
-}
 
-/// A public key that verifies a client's assertions.
-#[derive(Clone, Debug)]
-pub(crate) struct AssertionKey {
-    pub(crate) kid: Option<String>,
-    /// What the key may verify: the `alg` of its JWK, or else everything of its family.
-    pub(crate) algorithms: Vec<Algorithm>,
-    pub(crate) key: DecodingKey,
+    /// `private_key_jwt` with these keys, or why they cannot be used.
+    pub(crate) fn try_keys(client: &str, keys: Result<Vec<AssertionKey>, String>) -> Result<Self, ClientError> {
+        let refused = |reason| Err(ClientError::AssertionKeys { client: client.to_owned(), reason });
+        match keys {
+            Ok(keys) if keys.is_empty() => refused("there is none".into()),
+            Ok(keys) if keys.len() > ASSERTION_KEYS_MAX => refused(format!("more than {ASSERTION_KEYS_MAX}")),
+            Ok(keys) => Ok(Self::PrivateKeyJwt(keys)),
+            Err(reason) => refused(reason),
+        }
+    }
 }
 
 /// What an access token looks like.
@@ -87,7 +113,7 @@ pub enum ClientError {
     /// The id is empty or has control characters.
     #[error("client_id '{0}' is empty or has control characters")]
     Id(String),
-    /// A method by secret has no secret, or `private_key_jwt` has one.
+    /// The method lacks what it checks.
     #[error("client '{client}' needs {needs} for {method}")]
     Credential {
         /// The client's id.
@@ -96,6 +122,24 @@ pub enum ClientError {
         method: &'static str,
         /// What the method needs.
         needs: &'static str,
+    },
+    /// Something that belongs to another method than the one it is registered for.
+    #[error("client '{client}': {name} has no meaning with {method}; leave it out or change token_endpoint_auth_method")]
+    LeftOver {
+        /// The client's id.
+        client: String,
+        /// The method it is registered for.
+        method: &'static str,
+        /// What it does not need.
+        name: &'static str,
+    },
+    /// The certificates that authenticate it cannot be used.
+    #[error("client '{client}': certificates: {reason}")]
+    Certificates {
+        /// The client's id.
+        client: String,
+        /// What is wrong with them.
+        reason: String,
     },
     /// A key for assertions is unreadable, symmetric or of an unknown kind.
     #[error("client '{client}': assertion keys: {reason}")]
@@ -141,7 +185,8 @@ impl Client {
     pub fn try_with_jwks(id: impl Into<String>, jwks: &str) -> Result<Self, ClientError> {
         let id = id.into();
         let keys = serde_json::from_str(jwks).map_err(|error| error.to_string()).and_then(|set| keys_of_set(&set));
-        Self::with_keys(id, keys)
+        let authentication = Authentication::try_keys(&id, keys)?;
+        Ok(Self::with(id, authentication))
     }
 
     /// A client that signs assertions (`private_key_jwt`), verified by one public key in PEM (RSA, EC or Ed25519).
@@ -149,7 +194,36 @@ impl Client {
     /// # Errors
     /// [`ClientError::AssertionKeys`] when the text is not such a key.
     pub fn try_with_public_key_pem(id: impl Into<String>, pem: &str) -> Result<Self, ClientError> {
-        Self::with_keys(id.into(), key_of_pem(pem).map(|key| vec![key]))
+        let id = id.into();
+        let authentication = Authentication::try_keys(&id, key_of_pem(pem).map(|key| vec![key]))?;
+        Ok(Self::with(id, authentication))
+    }
+
+    /// A client that signs assertions with its secret (`client_secret_jwt`), which must have at least 32 bytes.
+    #[must_use]
+    pub fn with_secret_jwt(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self::with(id.into(), Authentication::SecretJwt(Secret::new(secret)))
+    }
+
+    /// A client that shows a certificate of one of these CAs (PEM) for this DNS name or IP address (`tls_client_auth`).
+    ///
+    /// # Errors
+    /// [`ClientError::Certificates`] when there is no CA in the text, or the name is none.
+    pub fn try_with_certificate_of(id: impl Into<String>, ca_pem: &str, name: &str) -> Result<Self, ClientError> {
+        let id = id.into();
+        let accepted = PkiClient::try_new(ca_pem, name).map_err(|reason| ClientError::Certificates { client: id.clone(), reason })?;
+        Ok(Self::with(id, Authentication::TlsPki(accepted)))
+    }
+
+    /// A client that shows this very certificate (PEM; `self_signed_tls_client_auth`). Several may be given, for a rotation.
+    ///
+    /// # Errors
+    /// [`ClientError::Certificates`] when there is no certificate in the text.
+    pub fn try_with_self_signed(id: impl Into<String>, certificate_pem: &str) -> Result<Self, ClientError> {
+        let id = id.into();
+        let accepted =
+            SelfSignedClient::try_from_pem(certificate_pem).map_err(|reason| ClientError::Certificates { client: id.clone(), reason })?;
+        Ok(Self::with(id, Authentication::TlsSelfSigned(accepted)))
     }
 
     /// With these scopes in place of none. A request without `scope` gets all of them.
@@ -189,6 +263,13 @@ impl Client {
         self
     }
 
+    /// With tokens bound to the certificate that the client shows when it asks (RFC 8705 §3): without one it gets none.
+    #[must_use]
+    pub fn certificate_bound_tokens(mut self) -> Self {
+        self.certificate_bound_tokens = true;
+        self
+    }
+
     /// The client's id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -205,6 +286,10 @@ impl Client {
             Authentication::SecretBasic(secret) | Authentication::SecretPost(secret) if secret.is_empty() => {
                 return Err(ClientError::Credential { client: client(), method: self.authentication.name(), needs: "a client_secret" });
             }
+            Authentication::SecretJwt(secret) if secret.expose_secret().len() < HMAC_SECRET_BYTES_MIN => {
+                let needs = "a client_secret of at least 32 bytes";
+                return Err(ClientError::Credential { client: client(), method: self.authentication.name(), needs });
+            }
             _ => {}
         }
         if let Some(scope) = self.scopes.iter().find(|scope| !is_scope(scope)) {
@@ -216,7 +301,7 @@ impl Client {
         Ok(())
     }
 
-    fn with(id: String, authentication: Authentication) -> Self {
+    pub(crate) fn with(id: String, authentication: Authentication) -> Self {
         Self {
             id,
             authentication,
@@ -225,17 +310,7 @@ impl Client {
             format: TokenFormat::Jwt,
             token_lifetime: None,
             resource_server: false,
-        }
-    }
-
-    fn with_keys(id: String, keys: Result<Vec<AssertionKey>, String>) -> Result<Self, ClientError> {
-        match keys {
-            Ok(keys) if keys.is_empty() => Err(ClientError::AssertionKeys { client: id, reason: "there is none".into() }),
-            Ok(keys) if keys.len() > ASSERTION_KEYS_MAX => {
-                Err(ClientError::AssertionKeys { client: id, reason: format!("more than {ASSERTION_KEYS_MAX}") })
-            }
-            Ok(keys) => Ok(Self::with(id, Authentication::PrivateKeyJwt(keys))),
-            Err(reason) => Err(ClientError::AssertionKeys { client: id, reason }),
+            certificate_bound_tokens: false,
         }
     }
 }
@@ -248,162 +323,4 @@ pub(crate) fn is_scope(text: &str) -> bool {
 /// 1 s to 24 h; NumericDates have no fractions here, so anything under a second would be an expired token.
 pub(crate) fn is_token_lifetime(lifetime: Duration) -> bool {
     lifetime >= Duration::from_secs(1) && lifetime <= TOKEN_LIFETIME_MAX
-}
-
-/// A client as it stands in a file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Registration {
-    client_id: String,
-    client_secret: Option<Secret>,
-    token_endpoint_auth_method: Option<Method>,
-    jwks: Option<JwkSet>,
-    public_key_pem: Option<String>,
-    #[serde(default)]
-    scope: String,
-    #[serde(default)]
-    audiences: Vec<String>,
-    #[serde(default)]
-    access_token_format: TokenFormat,
-    token_lifetime_s: Option<u64>,
-    #[serde(default)]
-    resource_server: bool,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Method {
-    ClientSecretBasic,
-    ClientSecretPost,
-    PrivateKeyJwt,
-}
-
-impl TryFrom<Registration> for Client {
-    type Error = ClientError;
-
-    fn try_from(from: Registration) -> Result<Self, ClientError> {
-        let id = from.client_id;
-        let lacks = |id: String, method, needs| Err(ClientError::Credential { client: id, method, needs });
-        let has_keys = from.jwks.is_some() || from.public_key_pem.is_some();
-        let mut client = match (from.token_endpoint_auth_method.unwrap_or(Method::ClientSecretBasic), from.client_secret) {
-            (Method::ClientSecretBasic | Method::ClientSecretPost, _) if has_keys => {
-                return lacks(id, "a method by secret", "no assertion keys");
-            }
-            (Method::ClientSecretBasic, Some(secret)) => Self::with(id, Authentication::SecretBasic(secret)),
-            (Method::ClientSecretPost, Some(secret)) => Self::with(id, Authentication::SecretPost(secret)),
-            (Method::ClientSecretBasic, None) => return lacks(id, "client_secret_basic", "a client_secret"),
-            (Method::ClientSecretPost, None) => return lacks(id, "client_secret_post", "a client_secret"),
-            (Method::PrivateKeyJwt, Some(_)) => return lacks(id, "private_key_jwt", "no client_secret"),
-            (Method::PrivateKeyJwt, None) => match (from.jwks, from.public_key_pem) {
-                (Some(set), None) => Self::with_keys(id, keys_of_set(&set))?,
-                (None, Some(pem)) => Self::try_with_public_key_pem(id, &pem)?,
-                _ => return lacks(id, "private_key_jwt", "either jwks or public_key_pem"),
-            },
-        };
-        client.scopes = from.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
-        client.audiences = from.audiences;
-        client.format = from.access_token_format;
-        client.token_lifetime = from.token_lifetime_s.map(Duration::from_secs);
-        client.resource_server = from.resource_server;
-        client.check()?;
-        Ok(client)
-    }
-}
-
-fn keys_of_set(set: &JwkSet) -> Result<Vec<AssertionKey>, String> {
-    set.keys
-        .iter()
-        .map(|jwk| {
-            let key = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string())?;
-            let family = asymmetric(&key)?;
-            let algorithms = match jwk.common.key_algorithm {
-                // The two enumerations share their names; one that is no signature algorithm (RSA-OAEP) verifies nothing.
-                Some(named) => family.into_iter().filter(|algorithm| format!("{algorithm:?}") == named.to_string()).collect(),
-                None => family,
-            };
-            Ok(AssertionKey { kid: jwk.common.key_id.clone(), algorithms, key })
-        })
-        .collect()
-}
-
-fn key_of_pem(pem: &str) -> Result<AssertionKey, String> {
-    let pem = pem.as_bytes();
-    let key = DecodingKey::from_rsa_pem(pem)
-        .or_else(|_| DecodingKey::from_ec_pem(pem))
-        .or_else(|_| DecodingKey::from_ed_pem(pem))
-        .map_err(|_| "this is not a public key of RSA, EC or Ed25519 in PEM".to_owned())?;
-    Ok(AssertionKey { kid: None, algorithms: asymmetric(&key)?, key })
-}
-
-/// The algorithms of a key's family. HMAC is refused: whoever reads the registration could sign with it.
-fn asymmetric(key: &DecodingKey) -> Result<Vec<Algorithm>, String> {
-    match key.family() {
-        AlgorithmFamily::Hmac => Err("a symmetric key cannot verify private_key_jwt".into()),
-        family => Ok(family.algorithms().to_vec()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_is_read_from_toml() {
-        let client: Client = toml::from_str(
-            r#"
-            client_id = "sender"
-            client_secret = "s3cret"
-            token_endpoint_auth_method = "client_secret_post"
-            scope = "notify read"
-            audiences = ["https://listener.example/"]
-            access_token_format = "opaque"
-            token_lifetime_s = 600
-            resource_server = true
-            "#,
-        )
-        .expect("a complete client");
-        assert_eq!(client.id(), "sender");
-        assert_eq!(client.authentication.name(), "client_secret_post");
-        assert_eq!(client.scopes.iter().collect::<Vec<_>>(), ["notify", "read"]);
-        assert_eq!(client.audiences, ["https://listener.example/"]);
-        assert_eq!(client.format, TokenFormat::Opaque);
-        assert_eq!(client.token_lifetime, Some(Duration::from_secs(600)));
-        assert!(client.resource_server);
-        assert!(!format!("{client:?}").contains("s3cret"));
-    }
-
-    #[test]
-    fn a_client_that_makes_no_sense_is_refused_with_the_reason() {
-        let rows = [
-            ("an unknown name", r#"{"client_id":"a","client_secret":"s","colour":"red"}"#, "unknown field `colour`"),
-            ("no id", r#"{"client_id":"","client_secret":"s"}"#, "is empty or has control characters"),
-            ("no secret", r#"{"client_id":"a"}"#, "needs a client_secret for client_secret_basic"),
-            ("an empty secret", r#"{"client_id":"a","client_secret":""}"#, "needs a client_secret"),
-            ("a secret and keys", r#"{"client_id":"a","client_secret":"s","jwks":{"keys":[]}}"#, "needs no assertion keys"),
-            ("no key", r#"{"client_id":"a","token_endpoint_auth_method":"private_key_jwt"}"#, "either jwks or public_key_pem"),
-            (
-                "a secret for private_key_jwt",
-                r#"{"client_id":"a","client_secret":"s","token_endpoint_auth_method":"private_key_jwt"}"#,
-                "needs no client_secret",
-            ),
-            ("an empty key set", r#"{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[]}}"#, "there is none"),
-            (
-                "a symmetric key",
-                r#"{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[{"kty":"oct","k":"AAAA"}]}}"#,
-                "symmetric",
-            ),
-            (
-                "a PEM of something else",
-                r#"{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","public_key_pem":"nothing"}"#,
-                "not a public key",
-            ),
-            ("a scope with a quote", r#"{"client_id":"a","client_secret":"s","scope":"a\"b"}"#, "does not allow"),
-            ("no lifetime", r#"{"client_id":"a","client_secret":"s","token_lifetime_s":0}"#, "must be 1 to 86400"),
-            ("a lifetime over a day", r#"{"client_id":"a","client_secret":"s","token_lifetime_s":86401}"#, "must be 1 to 86400"),
-        ];
-        for (row, json, expected) in rows {
-            let error = serde_json::from_str::<Client>(json).expect_err(row).to_string();
-            assert!(error.contains(expected), "{row}: {error}");
-        }
-    }
 }

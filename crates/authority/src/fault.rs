@@ -18,6 +18,9 @@ use serde::{Serialize, Serializer};
 /// How long [`Fault::Slow`] waits unless told otherwise: longer than a person waits, shorter than most time-outs.
 const DELAY: Duration = Duration::from_secs(5);
 
+/// Longest wait of [`Fault::Slow`]; a request that waits holds its connection.
+const DELAY_MAX: Duration = Duration::from_secs(600);
+
 /// A way to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
@@ -332,9 +335,9 @@ impl Faults {
         self.lock().on.clear();
     }
 
-    /// How long [`Fault::Slow`] waits. Default: 5 s.
+    /// How long [`Fault::Slow`] waits; ten minutes at most. Default: 5 s.
     pub fn set_delay(&self, delay: Duration) {
-        self.lock().delay = delay;
+        self.lock().delay = delay.min(DELAY_MAX);
     }
 
     /// The faults that are on.

@@ -27,6 +27,8 @@ pub(crate) struct IssuedToken {
     pub(crate) issued_at_s: u64,
     /// Seconds since the epoch; at this second it is no longer valid.
     pub(crate) expires_at_s: u64,
+    /// `cnf.x5t#S256` of a token bound to a certificate (RFC 8705 §3.1).
+    pub(crate) certificate: Option<String>,
     /// Revoked by its client, or on arrival by a fault.
     pub(crate) revoked: bool,
 }
@@ -90,6 +92,7 @@ mod tests {
             jti: jti.into(),
             issued_at_s: 0,
             expires_at_s: 100,
+            certificate: None,
             revoked: false,
         }
     }

@@ -3,8 +3,9 @@
 //! It issues access tokens for the one grant that machines use among themselves, client credentials (RFC 6749 §4.4), and
 //! gives a listener every way to check them: signed JWTs (RFC 9068) with published, rotating keys, or opaque tokens with
 //! introspection (RFC 7662). Revocation (RFC 7009) and metadata (RFC 8414) are there too. Clients prove who they are by
-//! `client_secret_basic`, `client_secret_post` or `private_key_jwt` (RFC 7523), each by the one it is registered for. And
-//! it fails on request, in each of the ways in which real servers have failed: see [`Fault`].
+//! `client_secret_basic`, `client_secret_post`, `client_secret_jwt` or `private_key_jwt` (RFC 7523), or by the certificate of a TLS
+//! connection (RFC 8705), each by the one it is registered for. And it fails on request, in each of the ways in which real servers
+//! have failed: see [`Fault`].
 //!
 //! It refuses to be more than that: no users, no consent pages, nothing is kept over a restart. It is strict where
 //! real servers are strict, so that a client which works with it works elsewhere; it is not hardened for the internet.
@@ -29,9 +30,11 @@
 
 mod answer;
 mod assertion;
+mod assertion_key;
 mod authentication;
 mod authority;
 mod client;
+mod client_certificate;
 mod clock;
 mod connection;
 mod endpoints;
@@ -43,6 +46,7 @@ mod issued;
 mod issuer;
 mod key;
 mod oauth_error;
+mod registration;
 mod request;
 mod routes;
 mod running;
@@ -53,6 +57,7 @@ mod stats;
 
 pub use authority::Authority;
 pub use client::{Client, ClientError, TokenFormat};
+pub use client_certificate::PeerCertificates;
 pub use clock::Clock;
 pub use fault::{ActiveFault, Endpoint, Fault, FaultError, Faults, Uses};
 pub use issuer::IssuerError;

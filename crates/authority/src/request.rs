@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 
-use crate::{client::Client, form::Parameters, oauth_error::OAuthError, state::State};
+use crate::{client::Client, client_certificate::PeerCertificates, form::Parameters, oauth_error::OAuthError, state::State};
 
 /// Parameters that must not stand in an address, where every log on the way keeps them (RFC 6749 §2.3.1, RFC 7662 §4).
 const NEVER_IN_ADDRESS: [&str; 4] = ["client_secret", "client_assertion", "token", "access_token"];
@@ -18,6 +18,8 @@ const NEVER_IN_ADDRESS: [&str; 4] = ["client_secret", "client_assertion", "token
 pub(crate) struct AuthenticatedRequest {
     pub(crate) client: Arc<Client>,
     pub(crate) parameters: Parameters,
+    /// What the client showed on its connection, whether it authenticates by it or not.
+    pub(crate) certificates: Option<PeerCertificates>,
 }
 
 impl FromRequest<Arc<State>> for AuthenticatedRequest {
@@ -27,14 +29,15 @@ impl FromRequest<Arc<State>> for AuthenticatedRequest {
         check_content_type(request.headers())?;
         check_query(request.uri().query().unwrap_or_default())?;
         let headers = request.headers().clone();
+        let certificates = request.extensions().get::<PeerCertificates>().cloned();
         let body = Bytes::from_request(request, state).await.map_err(|rejection| {
             let status = rejection.status();
             let status = if status == StatusCode::PAYLOAD_TOO_LARGE { status } else { StatusCode::BAD_REQUEST };
             OAuthError::invalid_request("the body is too long or broke off").with_status(status)
         })?;
         let parameters = Parameters::parse(&body).map_err(|error| OAuthError::invalid_request(error.to_string()))?;
-        let client = state.authenticator.authenticate(&headers, &parameters, state.clock.now_s())?;
-        Ok(Self { client, parameters })
+        let client = state.authenticator.authenticate(&headers, &parameters, certificates.as_ref(), state.clock.now_s())?;
+        Ok(Self { client, parameters, certificates })
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn below_issuer(state: &Arc<State>) -> Router {
             .route("/control/stats", get(control::stats))
             .route("/control/faults", get(control::faults).delete(control::clear))
             .route("/control/faults/{fault}", put(control::switch_on).delete(control::switch_off))
+            .route("/control/delay/{milliseconds}", put(control::set_delay))
             .route("/control/keys/rotate", post(control::rotate_keys))
             .route("/control/keys/retire", post(control::retire_older_keys));
     }

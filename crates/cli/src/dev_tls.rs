@@ -12,6 +12,8 @@ use anyhow::Context;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use crate::client_certificates::AnyClientCertificate;
+
 /// The names of the machine itself, which is all that development serves.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -20,6 +22,8 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub(crate) enum ClientCertificates {
     /// None.
     NotAsked,
+    /// Any whose key the client holds, without demanding one. Browsers that have one ask their owner back, so that only development does.
+    Asked,
     /// One of these CAs; nobody gets past the handshake without.
     Required(PathBuf),
 }
@@ -30,7 +34,7 @@ pub(crate) enum ClientCertificates {
 /// When the CA cannot be read, made or written.
 pub(crate) fn server_config(data_dir: &Path) -> anyhow::Result<(Arc<rustls::ServerConfig>, PathBuf)> {
     let (chain, key, certificate_path) = fresh_certificate(data_dir)?;
-    Ok((Arc::new(config(chain, key, &ClientCertificates::NotAsked)?), certificate_path))
+    Ok((Arc::new(config(chain, key, &ClientCertificates::Asked)?), certificate_path))
 }
 
 /// The same for a listener that may ask for certificates.
@@ -102,6 +106,7 @@ fn config(
     let builder = rustls::ServerConfig::builder();
     let builder = match clients {
         ClientCertificates::NotAsked => builder.with_no_client_auth(),
+        ClientCertificates::Asked => builder.with_client_cert_verifier(AnyClientCertificate::verifier()),
         ClientCertificates::Required(ca) => {
             let unreadable = || format!("{} holds no CA certificates (PEM) that clients could be checked with", ca.display());
             let mut roots = rustls::RootCertStore::empty();

@@ -6,6 +6,7 @@
 mod bench;
 mod caller;
 mod client;
+mod client_certificates;
 mod commands;
 mod copying;
 mod data_directory;

@@ -32,6 +32,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    client_certificates,
     database::{data_dir, open_store},
     dev_tls,
     settings::ServeSettings,
@@ -186,7 +187,8 @@ impl Process {
         let mut whole = router::router(&app);
         let authority = if plan.dev { Some(dev_authority(&public_url, &plan.dev_clients)?) } else { None };
         if let Some(authority) = &authority {
-            whole = whole.merge(Router::new().nest(DEV_AUTHORITY_PATH, authority.router()).merge(authority.well_known()));
+            let mounted = Router::new().nest(DEV_AUTHORITY_PATH, authority.router()).merge(authority.well_known());
+            whole = whole.merge(client_certificates::told(mounted));
         }
         if let Some(admin) = settings.admin_listen {
             let listener = bind(admin, "admin-listen").await?;

@@ -27,6 +27,7 @@ pub mod openapi;
 pub mod origin;
 pub mod problems;
 pub mod restapi;
+pub mod peer;
 pub mod router;
 pub mod rsa_key;
 pub mod sent_body;

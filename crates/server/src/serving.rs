@@ -15,11 +15,13 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+use crate::peer::{ResetHandle, Resettable, TlsFacts};
 
 /// Connections open at once on one address; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -62,14 +64,15 @@ pub async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls
         // Without it small answers wait for the acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
         let (router, acceptor, watcher) = (router.clone(), acceptor.clone(), graceful.watcher());
+        let (stream, reset) = Resettable::new(stream);
         tokio::spawn(async move {
+            let facts = |tls| Facts { peer, reset, tls };
             match acceptor {
-                None => converse(stream, Peer { address: peer, certificate: None }, router, watcher).await,
+                None => converse(stream, facts(None), router, watcher).await,
                 Some(acceptor) => {
                     if let Some(stream) = handshake(acceptor, stream).await {
-                        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-                        let certificate = shown.map(|certificate| ShownCertificate(Bytes::copy_from_slice(certificate)));
-                        converse(stream, Peer { address: peer, certificate }, router, watcher).await;
+                        let tls = TlsFacts::of(stream.get_ref().1);
+                        converse(stream, facts(Some(tls)), router, watcher).await;
                     }
                 }
             }
@@ -81,7 +84,7 @@ pub async fn serve(listener: TcpListener, router: Router, tls: Option<Arc<rustls
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
 }
 
-async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+async fn handshake(acceptor: TlsAcceptor, stream: Resettable) -> Option<tokio_rustls::server::TlsStream<Resettable>> {
     match tokio::time::timeout(TLS_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
@@ -92,19 +95,25 @@ async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<tokio_rus
     }
 }
 
-/// Who is at the other end of a connection.
-struct Peer {
-    address: SocketAddr,
-    certificate: Option<ShownCertificate>,
+/// What the requests of a connection may ask about it.
+struct Facts {
+    peer: SocketAddr,
+    reset: ResetHandle,
+    tls: Option<TlsFacts>,
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, peer: Peer, router: Router, watcher: Watcher) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, facts: Facts, router: Router, watcher: Watcher) {
     let router = TowerToHyperService::new(router);
     // Handlers that keep who did something from where ask for it.
     let service = hyper::service::service_fn(move |mut request| {
-        request.extensions_mut().insert(ConnectInfo(peer.address));
-        if let Some(certificate) = &peer.certificate {
-            request.extensions_mut().insert(certificate.clone());
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(facts.peer));
+        extensions.insert(facts.reset.clone());
+        if let Some(tls) = &facts.tls {
+            extensions.insert(tls.clone());
+            if let Some(leaf) = tls.certificates.first() {
+                extensions.insert(ShownCertificate(Bytes::copy_from_slice(leaf)));
+            }
         }
         router.call(request)
     });

@@ -1,6 +1,6 @@
 //! Faults, key rotation and counters over HTTP, for tests in other languages. Served only when the settings say so.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Path, State as FromState},
@@ -46,6 +46,12 @@ pub(crate) async fn clear(FromState(state): FromState<Arc<State>>) -> Response {
     shown(&state)
 }
 
+/// `PUT /control/delay/{milliseconds}`: how long [`Fault::Slow`] waits from now on, ten minutes at most.
+pub(crate) async fn set_delay(FromState(state): FromState<Arc<State>>, Path(milliseconds): Path<u64>) -> Response {
+    state.faults.set_delay(Duration::from_millis(milliseconds));
+    shown(&state)
+}
+
 /// `POST /control/keys/rotate`: a new key signs, the older ones stay published.
 pub(crate) async fn rotate_keys(FromState(state): FromState<Arc<State>>) -> Response {
     signing(state.keys.rotate())
@@ -64,7 +70,10 @@ pub(crate) async fn stats(FromState(state): FromState<Arc<State>>) -> Response {
 
 fn shown(state: &State) -> Response {
     let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-    answer::private_json(StatusCode::OK, &json!({ "on": state.faults.active(), "known": known }))
+    answer::private_json(
+        StatusCode::OK,
+        &json!({ "on": state.faults.active(), "known": known, "delay_ms": state.faults.delay().as_millis() as u64 }),
+    )
 }
 
 fn refused(error: &FaultError) -> Response {

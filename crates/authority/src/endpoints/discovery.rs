@@ -12,10 +12,12 @@ use crate::{
 };
 
 /// Methods of client authentication, by their names in RFC 7591 §2.
-const AUTHENTICATION_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+const AUTHENTICATION_METHODS: [&str; 6] =
+    ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"];
 
-/// Algorithms of client assertions: all that the library verifies and that are not symmetric.
-const ASSERTION_ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+/// Algorithms of client assertions: all that the library verifies; the symmetric ones for `client_secret_jwt` alone.
+const ASSERTION_ALGORITHMS: [&str; 12] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512"];
 
 /// `GET /.well-known/oauth-authorization-server` and `GET /.well-known/openid-configuration`.
 pub(crate) async fn metadata(FromState(state): FromState<Arc<State>>) -> Response {
@@ -35,6 +37,8 @@ pub(crate) async fn metadata(FromState(state): FromState<Arc<State>>) -> Respons
         "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         "introspection_endpoint_auth_methods_supported": AUTHENTICATION_METHODS,
         "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        // RFC 8705 §3.3.
+        "tls_client_certificate_bound_access_tokens": true,
         "revocation_endpoint_auth_methods_supported": AUTHENTICATION_METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
     });

@@ -14,7 +14,7 @@ use crate::{answer, client::Client, issued::IssuedToken, oauth_error::OAuthError
 /// `POST /introspect`.
 pub(crate) async fn introspect(
     FromState(state): FromState<Arc<State>>,
-    AuthenticatedRequest { client, parameters }: AuthenticatedRequest,
+    AuthenticatedRequest { client, parameters, .. }: AuthenticatedRequest,
 ) -> Result<Response, OAuthError> {
     // token_type_hint is only a hint (§2.1); there is one kind of token here.
     let token = parameters.one("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
@@ -45,6 +45,10 @@ fn describe(issued: &IssuedToken, issuer: &str) -> Value {
     });
     if let Some(scope) = &issued.scope {
         body["scope"] = Value::from(scope.as_str());
+    }
+    if let Some(thumbprint) = &issued.certificate {
+        // RFC 8705 §3.2.
+        body["cnf"] = json!({ "x5t#S256": thumbprint });
     }
     body
 }

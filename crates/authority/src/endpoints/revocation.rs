@@ -15,7 +15,7 @@ use crate::{
 /// `POST /revoke`. An unknown token is answered 200, since it is as invalid as the client wanted it (§2.2).
 pub(crate) async fn revoke(
     FromState(state): FromState<Arc<State>>,
-    AuthenticatedRequest { client, parameters }: AuthenticatedRequest,
+    AuthenticatedRequest { client, parameters, .. }: AuthenticatedRequest,
 ) -> Result<Response, OAuthError> {
     let token = parameters.one("token").ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
     if state.issued.find(token).is_some_and(|issued| issued.client_id != client.id) {

@@ -42,13 +42,15 @@ struct Claims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Value>,
 }
 
 /// `POST /token`.
 pub(crate) async fn issue(
     FromState(state): FromState<Arc<State>>,
     Extension(faults): Extension<FaultSet>,
-    AuthenticatedRequest { client, parameters }: AuthenticatedRequest,
+    AuthenticatedRequest { client, parameters, certificates }: AuthenticatedRequest,
 ) -> Result<Response, OAuthError> {
     match parameters.one("grant_type") {
         Some("client_credentials") => {}
@@ -61,7 +63,12 @@ pub(crate) async fn issue(
     if faults.has(Fault::KeyRotated) {
         state.keys.replace().map_err(ours)?;
     }
-    let issued = describe(&state, &client, &parameters, &faults)?;
+    let certificate = match &certificates {
+        _ if !client.certificate_bound_tokens => None,
+        Some(shown) => shown.thumbprint(),
+        None => return Err(OAuthError::invalid_request("the client gets bound tokens alone, and the connection brings no certificate")),
+    };
+    let issued = IssuedToken { certificate, ..describe(&state, &client, &parameters, &faults)? };
     let token = match client.format {
         TokenFormat::Jwt => sign(&state, &issued).map_err(ours)?,
         TokenFormat::Opaque => random_text()?,
@@ -93,6 +100,7 @@ fn describe(state: &State, client: &Client, parameters: &Parameters, faults: &Fa
         jti: random_text()?,
         issued_at_s,
         expires_at_s: issued_at_s + lifetime_s,
+        certificate: None,
         revoked: faults.has(Fault::RevokedOnArrival),
     })
 }
@@ -109,6 +117,7 @@ fn sign(state: &State, issued: &IssuedToken) -> Result<String, KeyError> {
         iat: issued.issued_at_s,
         jti: &issued.jti,
         scope: issued.scope.as_deref(),
+        cnf: issued.certificate.as_ref().map(|thumbprint| json!({ "x5t#S256": thumbprint })),
     };
     state.keys.signing().sign("at+jwt", &claims)
 }
@@ -153,7 +162,8 @@ fn successful(token: &str, lifetime_s: u64, scope: Option<&str>, faults: &FaultS
 fn echo(client: &Client, parameters: &Parameters) -> Response {
     let credential = match &client.authentication {
         Authentication::SecretBasic(secret) | Authentication::SecretPost(secret) => secret.expose_secret(),
-        Authentication::PrivateKeyJwt(_) => parameters.one("client_assertion").unwrap_or_default(),
+        Authentication::SecretJwt(_) | Authentication::PrivateKeyJwt(_) => parameters.one("client_assertion").unwrap_or_default(),
+        Authentication::TlsPki(_) | Authentication::TlsSelfSigned(_) => "of its certificate",
     };
     let description = format!("client {} with credential {credential} is not known here", client.id);
     answer::private_json(StatusCode::UNAUTHORIZED, &json!({ "error": "invalid_client", "error_description": description }))

@@ -1,4 +1,4 @@
-//! `private_key_jwt` (RFC 7523).
+//! `private_key_jwt` and `client_secret_jwt` (RFC 7523).
 
 use countersign_authority::{AssertionAudience, Client, Settings};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
@@ -199,4 +199,28 @@ async fn a_client_with_a_secret_cannot_use_an_assertion_nor_the_other_way_round(
     assert_eq!(ask(&subject, &as_other).await.error(), (401, "invalid_client".into()));
     let by_secret = subject.post("/token", "", "grant_type=client_credentials&client_id=signer&client_secret=x").await;
     assert_eq!(by_secret.error(), (401, "invalid_client".into()));
+}
+
+#[tokio::test]
+async fn as_6749_6_an_assertion_signed_with_the_secret_is_accepted_from_who_is_registered_for_it() {
+    let secret = "a secret of more than thirty-two bytes";
+    let settings =
+        Settings::new(ISSUER).client(Client::with_secret_jwt("signer", secret)).client(Client::with_secret_basic("other", secret));
+    let subject = Subject::with(settings);
+    let signed = |algorithm, secret: &str, change: &Value| {
+        jsonwebtoken::encode(&Header::new(algorithm), &claims(change), &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+    };
+    for (row, algorithm) in [("1", Algorithm::HS256), ("2", Algorithm::HS384), ("3", Algorithm::HS512)] {
+        assert_eq!(ask(&subject, &signed(algorithm, secret, &json!({ "jti": row }))).await.status, 200, "{algorithm:?}");
+    }
+    for (row, assertion) in [
+        ("replayed", signed(Algorithm::HS256, secret, &json!({ "jti": "1" }))),
+        ("another secret", signed(Algorithm::HS256, "another secret of more than thirty-two bytes", &json!({ "jti": "4" }))),
+        ("a client for Basic", signed(Algorithm::HS256, secret, &json!({ "jti": "5", "iss": "other", "sub": "other" }))),
+        ("a public key", assertion(&keys(Algorithm::ES256), &json!({ "jti": "6" }))),
+    ] {
+        assert_eq!(ask(&subject, &assertion).await.error(), (401, "invalid_client".into()), "{row}");
+    }
+    let in_the_body = form(&[("grant_type", "client_credentials"), ("client_id", "signer"), ("client_secret", secret)]);
+    assert_eq!(subject.post("/token", "", &in_the_body).await.error(), (401, "invalid_client".into()), "the secret itself is not sent");
 }

@@ -34,6 +34,8 @@ async fn faults_are_switched_by_name() {
     call(&subject, "PUT", "/control/faults/html").await;
     assert_eq!(call(&subject, "DELETE", "/control/faults").await.json()["on"], json!([]));
     assert_eq!(call(&subject, "PUT", "/control/faults/sleepy").await.status, 404);
+    assert_eq!(call(&subject, "PUT", "/control/delay/250").await.json()["delay_ms"], 250);
+    assert_eq!(call(&subject, "PUT", "/control/delay/86400000").await.json()["delay_ms"], 600_000, "a request is not held for a day");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn published(subject: &Subject) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn metadata_is_at_both_places_and_names_what_works() {
+async fn as_8414_1_metadata_is_at_both_places_and_names_what_works() {
     let subject = Subject::with(settings(ISSUER));
     let metadata = subject.get("/.well-known/oauth-authorization-server").await;
     assert_eq!(metadata.header("content-type"), "application/json");
@@ -27,13 +27,13 @@ async fn metadata_is_at_both_places_and_names_what_works() {
     assert_eq!(metadata["introspection_endpoint"], subject.authority.introspection_endpoint());
     assert_eq!(metadata["revocation_endpoint"], subject.authority.revocation_endpoint());
     assert_eq!(metadata["scopes_supported"], serde_json::json!(["notify"]));
-    for (name, methods) in [("token_endpoint_auth_methods_supported", 3), ("introspection_endpoint_auth_methods_supported", 3)] {
+    for (name, methods) in [("token_endpoint_auth_methods_supported", 6), ("introspection_endpoint_auth_methods_supported", 6)] {
         assert_eq!(metadata[name].as_array().map(Vec::len), Some(methods), "{name}");
     }
 }
 
 #[tokio::test]
-async fn an_issuer_with_a_path_has_its_metadata_where_both_standards_look() {
+async fn as_8414_1_an_issuer_with_a_path_has_its_metadata_where_both_standards_look() {
     let subject = Subject::with(settings("http://as.test/dev/authority"));
     for path in [
         "/.well-known/oauth-authorization-server/dev/authority",
@@ -51,7 +51,7 @@ async fn an_issuer_with_a_path_has_its_metadata_where_both_standards_look() {
 }
 
 #[tokio::test]
-async fn an_issuer_is_repeated_byte_for_byte() {
+async fn as_8414_1_an_issuer_is_repeated_byte_for_byte() {
     for issuer in ["http://as.test/", "http://AS.test:80", "http://as.test/dev/"] {
         let subject = Subject::with(settings(issuer));
         let base = if issuer.ends_with("/dev/") { "/dev" } else { "" };
@@ -60,7 +60,7 @@ async fn an_issuer_is_repeated_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_rotation_overlaps_so_that_every_token_stays_verifiable() {
+async fn as_jwks_1_a_rotation_overlaps_so_that_every_token_stays_verifiable() {
     let subject = Subject::with(settings(ISSUER));
     let first_token = subject.token(&basic("sender", "s")).await;
     let first = published(&subject).await;

@@ -30,7 +30,7 @@ async fn with(fault: Fault) -> Answer {
 }
 
 #[tokio::test]
-async fn nothing_fails_unless_asked() {
+async fn as_fault_nothing_fails_unless_asked() {
     let subject = subject();
     assert_eq!(subject.authority.faults().active(), []);
     for _ in 0..20 {
@@ -174,7 +174,7 @@ async fn every_endpoint_can_fail_on_its_own() {
 }
 
 #[tokio::test]
-async fn every_fault_is_switched_on_by_its_name_and_shows() {
+async fn as_fault_every_fault_is_switched_on_by_its_name_and_shows() {
     for fault in Fault::ALL.into_iter().filter(|fault| !matches!(fault, Fault::HugeAnswer | Fault::ConnectionReset | Fault::Slow)) {
         let subject = subject();
         let healthy = ask(&subject).await;

@@ -40,7 +40,7 @@ async fn a_listener_learns_everything_about_a_token_for_it() {
 }
 
 #[tokio::test]
-async fn a_foreign_token_is_inactive_and_nothing_more() {
+async fn as_7662_1_a_foreign_token_is_inactive_and_nothing_more() {
     let subject = subject();
     for sender in ["sender", "opaque"] {
         let token = subject.token(&basic(sender, "s")).await;
@@ -56,7 +56,7 @@ async fn a_foreign_token_is_inactive_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn unknown_expired_and_revoked_tokens_are_inactive_and_nothing_more() {
+async fn as_7662_1_unknown_expired_and_revoked_tokens_are_inactive_and_nothing_more() {
     let subject = subject();
     let inactive = json!({ "active": false });
     assert_eq!(subject.introspect(&basic("listener", "s"), "never-issued").await, inactive);
@@ -73,7 +73,7 @@ async fn unknown_expired_and_revoked_tokens_are_inactive_and_nothing_more() {
 }
 
 #[tokio::test]
-async fn introspection_and_revocation_demand_authentication() {
+async fn as_7662_1_introspection_and_revocation_demand_authentication() {
     let subject = subject();
     for path in ["/introspect", "/revoke"] {
         for authorization in [String::new(), basic("listener", "wrong")] {
@@ -87,7 +87,7 @@ async fn introspection_and_revocation_demand_authentication() {
 }
 
 #[tokio::test]
-async fn an_unknown_token_is_revoked_with_success() {
+async fn as_7009_1_an_unknown_token_is_revoked_with_success() {
     let subject = subject();
     let body = form(&[("token", "never-issued"), ("token_type_hint", "refresh_token")]);
     assert_eq!(subject.post("/revoke", &basic("other", "s"), &body).await.status, 200);
@@ -103,7 +103,7 @@ async fn only_its_own_client_revokes_a_token() {
 }
 
 #[tokio::test]
-async fn an_answer_about_a_token_is_kept_out_of_every_cache() {
+async fn as_6749_1_an_answer_about_a_token_is_kept_out_of_every_cache() {
     let subject = subject();
     for path in ["/introspect", "/revoke"] {
         assert_eq!(subject.post(path, &basic("other", "s"), "token=abc").await.header("cache-control"), "no-store");

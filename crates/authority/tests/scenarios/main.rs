@@ -4,10 +4,13 @@
 
 mod assertions;
 mod caller;
+mod certificates;
 mod control;
 mod discovery;
 mod faults;
+mod guide;
 mod introspection;
 mod malformed;
 mod over_tcp;
+mod rows;
 mod tokens;

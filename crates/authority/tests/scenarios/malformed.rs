@@ -10,7 +10,7 @@ fn subject() -> Subject {
 }
 
 #[tokio::test]
-async fn a_malformed_form_is_an_invalid_request() {
+async fn as_6749_3_a_malformed_form_is_an_invalid_request() {
     let subject = subject();
     for (row, body) in [
         ("repeated grant_type", "grant_type=client_credentials&grant_type=client_credentials"),
@@ -30,7 +30,7 @@ async fn a_malformed_form_is_an_invalid_request() {
 }
 
 #[tokio::test]
-async fn only_a_form_is_read() {
+async fn as_6749_3_only_a_form_is_read() {
     let subject = subject();
     let form = "grant_type=client_credentials";
     for (content_type, body, expected) in [

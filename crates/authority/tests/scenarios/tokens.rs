@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use countersign_authority::{Client, Settings, SigningAlgorithm};
+use countersign_authority::{Authority, Client, Settings, SigningAlgorithm};
 
 use crate::caller::{ISSUER, START_S, Subject, basic, form, verified};
 
@@ -16,7 +16,7 @@ fn settings() -> Settings {
 }
 
 #[tokio::test]
-async fn a_token_has_every_claim_of_the_jwt_profile() {
+async fn as_9068_1_a_token_has_every_claim_of_the_jwt_profile() {
     for (signing, algorithm) in
         [(SigningAlgorithm::Es256, jsonwebtoken::Algorithm::ES256), (SigningAlgorithm::Rs256, jsonwebtoken::Algorithm::RS256)]
     {
@@ -59,7 +59,7 @@ async fn a_secret_with_special_characters_works_by_basic_when_form_encoded() {
 }
 
 #[tokio::test]
-async fn a_client_registered_for_it_sends_its_secret_in_the_body() {
+async fn as_6749_6_a_client_registered_for_it_sends_its_secret_in_the_body() {
     let subject = Subject::with(settings());
     let body = form(&[("grant_type", "client_credentials"), ("client_id", "poster"), ("client_secret", "s3cret")]);
     assert_eq!(subject.post("/token", "", &body).await.status, 200);
@@ -68,7 +68,7 @@ async fn a_client_registered_for_it_sends_its_secret_in_the_body() {
 }
 
 #[tokio::test]
-async fn failed_authentication_is_401_with_a_challenge_and_never_repeats_the_secret() {
+async fn as_6749_4_failed_authentication_is_401_with_a_challenge_and_never_repeats_the_secret() {
     let subject = Subject::with(settings());
     for (row, authorization, body) in [
         ("wrong secret", basic("sender", "hunter2"), "grant_type=client_credentials".to_owned()),
@@ -109,7 +109,7 @@ async fn audience_and_resource_decide_whom_the_token_is_for() {
 }
 
 #[tokio::test]
-async fn an_unknown_scope_is_refused_and_a_known_one_is_granted() {
+async fn as_6749_5_an_unknown_scope_is_refused_and_a_known_one_is_granted() {
     let subject = Subject::with(settings());
     let ask = |scope: &'static str| {
         let body = form(&[("grant_type", "client_credentials"), ("scope", scope)]);
@@ -123,7 +123,7 @@ async fn an_unknown_scope_is_refused_and_a_known_one_is_granted() {
 }
 
 #[tokio::test]
-async fn an_opaque_token_says_nothing_and_is_long_and_different_each_time() {
+async fn as_6749_2_an_opaque_token_says_nothing_and_is_long_and_different_each_time() {
     let subject = Subject::with(settings());
     let mut seen = HashSet::new();
     for _ in 0..20 {
@@ -153,4 +153,17 @@ async fn every_request_for_a_token_is_counted() {
     subject.get("/token").await;
     let stats = subject.authority.stats();
     assert_eq!((stats.token_requests, stats.tokens_issued), (2, 1));
+}
+
+#[tokio::test]
+async fn as_9700_9_the_subject_of_a_token_is_its_client_and_nobody_else_has_that_id() {
+    let subject = Subject::with(settings());
+    for client in ["sender", "bare"] {
+        let token = subject.token(&basic(client, "s3cret")).await;
+        let claims = verified(&subject, &token).await.1;
+        assert_eq!((claims["sub"].as_str(), claims["client_id"].as_str()), (Some(client), Some(client)));
+    }
+    // There are no users; what could take a client's id is another client, and that is refused.
+    let twice = settings().client(Client::with_secret_post("sender", "other"));
+    assert!(Authority::try_new(twice).is_err());
 }

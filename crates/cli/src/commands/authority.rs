@@ -6,12 +6,16 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use countersign_authority::{ActiveFault, Authority as Server, Client, Settings, SigningAlgorithm};
 use countersign_core::Secret;
+use countersign_server::serving;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::serve::stopped;
 use crate::{
+    client_certificates,
+    dev_tls::{self, ClientCertificates},
     input::{FileOrStdin, Inputs, Source, duration},
     misuse::Misuse,
     output,
@@ -28,7 +32,13 @@ pub(crate) struct Authority {
     /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8401")]
     listen: SocketAddr,
-    /// Issuer identifier [default: http:// and the address]
+    /// Serve https with this certificate (PEM, chain) and ask clients for theirs: tls_client_auth and bound tokens work
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Issuer identifier [default: http:// or https:// and the address]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
     /// Client as ID:SECRET; the secret may be env:NAME, @FILE or -; may be repeated [default: one with a random secret]
@@ -43,6 +53,9 @@ pub(crate) struct Authority {
     /// Fail on request: [ENDPOINT:]FAULT[*TIMES], such as slow, server-error*3 or jwks:html; may be repeated
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<String>,
+    /// How long the fault slow waits, up to 10m
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    fault_delay: Duration,
     /// List the faults and end
     #[arg(long, exclusive = true)]
     list_faults: bool,
@@ -106,6 +119,10 @@ pub(crate) async fn run(given: &Authority) -> anyhow::Result<ExitCode> {
     let faults = given.faults.iter().map(|text| text.parse::<ActiveFault>()).collect::<Result<Vec<_>, _>>();
     let faults = faults.map_err(|fault| Misuse::error(format!("--fault: {fault}; --list-faults shows them all")))?;
 
+    let tls = match (&given.tls_cert, &given.tls_key) {
+        (Some(certificate), Some(key)) => Some(dev_tls::listener_from_files(certificate, key, &ClientCertificates::Asked)?),
+        _ => None,
+    };
     let listener = TcpListener::bind(given.listen).await.with_context(|| format!("listening on {}", given.listen))?;
     let address = listener.local_addr().context("learning the own address")?;
     let settings = Settings {
@@ -116,10 +133,11 @@ pub(crate) async fn run(given: &Authority) -> anyhow::Result<ExitCode> {
         token_lifetime: given.token_lifetime,
         control_endpoints: given.control,
         clients,
-        ..Settings::new(given.issuer.clone().unwrap_or_else(|| format!("http://{address}")))
+        ..Settings::new(given.issuer.clone().unwrap_or_else(|| format!("{}://{address}", if tls.is_some() { "https" } else { "http" })))
     };
     let ids: Vec<String> = settings.clients.iter().map(|client| client.id().to_owned()).collect();
     let server = Server::try_new(settings).map_err(|error| Misuse::error(error.to_string()))?;
+    server.faults().set_delay(given.fault_delay);
     for fault in faults {
         server.faults().switch_on(fault)?;
     }
@@ -127,7 +145,19 @@ pub(crate) async fn run(given: &Authority) -> anyhow::Result<ExitCode> {
         output::note("note: this server is for development and is not hardened; others than this machine can reach it");
     }
     announce(given, &server, &ids, made.as_ref())?;
-    server.serve_until(listener, until_stopped()).await.context("serving")?;
+    match tls {
+        None => server.serve_until(listener, until_stopped()).await.context("serving")?,
+        // The other server knows TLS and certificates; a reset by fault is then a connection closed without an answer.
+        Some(tls) => {
+            let stop = CancellationToken::new();
+            let ended = stop.clone();
+            tokio::spawn(async move {
+                until_stopped().await;
+                ended.cancel();
+            });
+            serving::serve(listener, client_certificates::told(server.standalone()), Some(tls), stop).await;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

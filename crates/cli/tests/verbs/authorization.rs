@@ -138,6 +138,53 @@ fn an_assertion_takes_the_place_of_a_secret() {
     assert_eq!(run.json()["request"]["form"]["client_assertion"], "********");
 }
 
+#[test]
+fn a_client_certificate_takes_the_place_of_a_secret_over_https() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let self_signed = |name: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    };
+    let ((server, server_key), (client, client_key), (other, other_key)) =
+        (self_signed("127.0.0.1"), self_signed("sender.test"), self_signed("sender.test"));
+    let registered = format!(
+        "[[clients]]\nclient_id = 'sender'\ntoken_endpoint_auth_method = 'self_signed_tls_client_auth'\n\
+         tls_client_certificate_bound_access_tokens = true\ncertificate_pem = \"\"\"{client}\"\"\"\n"
+    );
+    let (server, server_key) = (write("server.pem", &server), write("server.key", &server_key));
+    let clients = write("clients.toml", &registered);
+    let authority = Authority::start(&["--clients", &clients, "--tls-cert", &server, "--tls-key", &server_key]);
+    assert!(authority.token_url().starts_with("https://127.0.0.1:"));
+    for (certificate, key, code) in [(client, client_key, 0), (other, other_key, 1)] {
+        let (certificate, key) = (write("client.pem", &certificate), write("client.key", &key));
+        let asked = run(&[
+            "token",
+            "--token-url",
+            authority.token_url(),
+            "--client-id",
+            "sender",
+            "--auth-method",
+            "mutual-tls",
+            "--cert",
+            &certificate,
+            "--cert-key",
+            &key,
+            "--ca",
+            &server,
+            "--json",
+        ]);
+        assert_eq!(asked.code, code, "{asked:?}");
+        if code == 0 {
+            assert!(asked.json()["token"]["jwt"]["claims"]["cnf"]["x5t#S256"].is_string(), "bound to it: {asked:?}");
+        }
+    }
+}
+
 /// A fresh P-256 key pair as PEM.
 fn rcgen_pair() -> (String, String) {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
