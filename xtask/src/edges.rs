@@ -1,5 +1,5 @@
 //! The dependency direction of the design: `cli -> {server, deliver} -> {egress, store} -> core -> signature`;
-//! `listener -> signature`; `authority` on none of ours; `testkit` for tests alone.
+//! `server -> listener -> signature` (the inspector examines as a listener does); `authority` on none of ours; `testkit` for tests alone.
 
 use std::{fs, path::Path};
 
@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("egress", &["core", "signature"]),
     ("deliver", &["egress", "store", "core", "signature"]),
     ("authority", &[]),
-    ("server", &["egress", "store", "core", "signature"]),
+    ("server", &["egress", "store", "core", "signature", "listener"]),
     ("cli", &["server", "deliver", "egress", "store", "core", "signature", "listener", "authority"]),
     ("testkit", &["store", "core", "signature"]),
 ];

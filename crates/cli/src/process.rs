@@ -174,6 +174,7 @@ impl Process {
             configs: Arc::clone(&configs),
             hand_over: worker.hand_over(),
             token_source: Some(token_source),
+            egress: Some(egress.clone()),
             ..App::new(Arc::clone(&store), Arc::clone(&ids), clock, server_settings)
         });
         let lanes = worker.lanes();

@@ -40,6 +40,8 @@ pub enum ConfigKind {
     IntegrationKey,
     /// A template.
     Template,
+    /// A bin of the inspector.
+    Bin,
 }
 
 impl ConfigKind {
@@ -54,6 +56,7 @@ impl ConfigKind {
             Self::User => "user",
             Self::IntegrationKey => "integration_key",
             Self::Template => "template",
+            Self::Bin => "bin",
         }
     }
 

@@ -174,6 +174,8 @@ ids! {
     TimerId = "tmr";
     /// One life of one node: made at every start, so that a node that comes back is another one.
     Incarnation = "inc";
+    /// One request that came to a bin of the inspector.
+    ArrivalId = "arr";
     /// A stored credential of the account: signing key, API token, client certificate, OAuth connection.
     CredentialId = "crd";
 }

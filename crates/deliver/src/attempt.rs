@@ -17,7 +17,7 @@ use countersign_core::{
 use countersign_egress::{Answer, Purpose, Renewal, Request, SendFailure, Token};
 use countersign_signature::{Signer, standard_webhooks};
 use countersign_store::settle::{AttemptRow, Exchange};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -212,6 +212,7 @@ impl Attempts {
         log.sending(&headers, &prepared.body);
         let route = &prepared.route;
         let request = Request {
+            method: Method::POST,
             target: route.target.clone(),
             headers,
             payload: prepared.body.segments.clone().into(),

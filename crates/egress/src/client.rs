@@ -114,7 +114,7 @@ impl Egress {
     /// # Errors
     /// [`SendFailure`] when no complete head of an answer came back in time.
     pub async fn send(&self, request: Request) -> Result<Answer, SendFailure> {
-        let Request { target, headers, payload, profile, limits, purpose } = request;
+        let Request { method, target, headers, payload, profile, limits, purpose } = request;
         let limits = limits.unwrap_or(self.shared.limits);
         let other;
         let client = if profile.identity().is_none() && purpose == Purpose::Message {
@@ -123,7 +123,7 @@ impl Egress {
             other = self.other_client(&profile, purpose)?;
             &other
         };
-        let outgoing = outgoing(target.uri().clone(), headers, payload)?;
+        let outgoing = outgoing(method, target.uri().clone(), headers, payload)?;
 
         let started = Instant::now();
         let total_at = started + limits.total_timeout;
@@ -219,19 +219,19 @@ fn http_client(settings: &Settings, dialer: Dialer) -> HttpClient {
         .build(dialer)
 }
 
-fn outgoing(uri: http::Uri, mut headers: HeaderMap, payload: Payload) -> Result<http::Request<Payload>, SendFailure> {
+fn outgoing(method: Method, uri: http::Uri, mut headers: HeaderMap, payload: Payload) -> Result<http::Request<Payload>, SendFailure> {
     const FRAMING: [header::HeaderName; 4] = [header::HOST, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
     if FRAMING.iter().any(|name| headers.contains_key(name)) {
         return Err(SendFailure::before_connection(FailureCause::Request(RequestFault::FramingHeader)));
     }
     // We never inflate, so nobody shall deflate.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if payload.is_empty() {
+    if payload.is_empty() && method != Method::GET {
         // RFC 9110 §8.6 wants a length even of nothing, which the client leaves out.
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     let mut request = http::Request::new(payload);
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use url::Url;
 
 use crate::{payload::Payload, settings::Settings, tls::TlsProfile};
@@ -39,9 +39,11 @@ pub struct Limits {
     pub answer_kept_bytes: usize,
 }
 
-/// One POST.
+/// One request, a POST as a rule.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// `POST`, or `GET` for what an authorization server publishes.
+    pub method: Method,
     /// Where to.
     pub target: Target,
     /// Everything but what frames the message: `Host`, `Content-Length`, `Transfer-Encoding` and `Connection` are set here
@@ -97,6 +99,7 @@ impl Request {
     /// A message without headers, with the default profile and limits.
     pub fn post(target: Target, payload: impl Into<Payload>) -> Self {
         Self {
+            method: Method::POST,
             target,
             headers: HeaderMap::new(),
             payload: payload.into(),
@@ -104,6 +107,12 @@ impl Request {
             limits: None,
             purpose: Purpose::Message,
         }
+    }
+
+    /// A question without a body, for what an authorization server publishes.
+    #[must_use]
+    pub fn get(target: Target) -> Self {
+        Self { method: Method::GET, purpose: Purpose::Token, ..Self::post(target, bytes::Bytes::new()) }
     }
 }
 

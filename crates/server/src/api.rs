@@ -7,6 +7,9 @@ use axum::Router;
 use crate::{App, failure::Failure};
 
 mod accounts;
+mod arrivals;
+mod bin_form;
+mod bins;
 mod certificates;
 mod connection;
 mod deliveries;
@@ -33,6 +36,8 @@ mod validity;
 pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let account = Router::new()
         .merge(accounts::account_routes())
+        .merge(arrivals::routes())
+        .merge(bins::routes())
         .merge(certificates::routes())
         .merge(deliveries::routes())
         .merge(envelopes::routes())

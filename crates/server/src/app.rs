@@ -9,7 +9,7 @@ use countersign_core::{
     Timestamp,
     id::{AttemptId, CredentialId, DeliveryId, EventId, IdSource, JobId, TimerId},
 };
-use countersign_egress::TokenSource;
+use countersign_egress::{Egress, TokenSource};
 use countersign_store::{
     Store,
     cache::ConfigCache,
@@ -18,7 +18,7 @@ use countersign_store::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, metrics::Metrics, settings::Settings, token_cache::TokenCache};
+use crate::{clock::Clock, inspector::Inspector, metrics::Metrics, settings::Settings, token_cache::TokenCache};
 
 /// What every handler shares. Made once per process.
 pub struct App {
@@ -30,6 +30,10 @@ pub struct App {
     pub hand_over: Arc<dyn HandOver>,
     /// Asks authorization servers for tokens, so that a connection is tried out when it is saved; `None` saves it unverified.
     pub token_source: Option<TokenSource>,
+    /// The way out, for checks that ask authorization servers; `None` makes none of them.
+    pub egress: Option<Egress>,
+    /// What arrived at the account's bins.
+    pub inspector: Inspector,
     /// Tokens seen lately.
     pub tokens: TokenCache,
     /// Ids of this node.
@@ -54,9 +58,11 @@ impl App {
     pub fn new(store: Arc<dyn Store>, ids: Arc<IdSource>, clock: Clock, settings: Settings) -> Self {
         Self {
             configs: Arc::new(ConfigCache::new(Arc::clone(&store))),
+            inspector: Inspector::new(Arc::clone(&store), Arc::clone(&clock)),
             store,
             hand_over: Arc::new(NoHandOver),
             token_source: None,
+            egress: None,
             tokens: TokenCache::default(),
             ids,
             clock,

@@ -77,7 +77,7 @@ pub fn last_refusal(app: &App, account: &AccountConfig, subscription: &Subscript
 }
 
 /// Who we are to the authorization server, and whom we trust: the account's extra CAs.
-fn tls_profile(account: &AccountConfig, identity: Option<&ClientCertificate>) -> Result<Arc<TlsProfile>, ProfileFault> {
+pub(crate) fn tls_profile(account: &AccountConfig, identity: Option<&ClientCertificate>) -> Result<Arc<TlsProfile>, ProfileFault> {
     let identity = identity.map(|certificate| ClientIdentity { chain_pem: &certificate.chain_pem, key_pem: &certificate.key_pem });
     let anchors: Vec<&str> = account.trust_anchors.iter().map(|anchor| anchor.certificates_pem.as_str()).collect();
     TlsProfile::try_new(identity, &anchors)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 
-use crate::{App, api, failure, health, layers, login, openapi, problems, restapi, ui};
+use crate::{App, api, failure, health, inspection, layers, login, openapi, problems, restapi, ui};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
@@ -24,7 +24,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/openapi.json", get(openapi::openapi))
         .nest("/oauth", oauth);
     let pages = ui::signing::routes().merge(problems::routes()).layer(panic()).layer(count("pages"));
-    router = router.merge(pages);
+    let inspector = inspection::receive::routes().layer(panic()).layer(count("inspector"));
+    router = router.merge(pages).merge(inspector);
     if !app.settings.operations_apart {
         router = router.merge(health::routes());
     }

@@ -16,7 +16,7 @@ use countersign_core::{
         token_answer::TOKEN_ANSWER_BYTES_MAX, token_request,
     },
 };
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use lru::LruCache;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -113,6 +113,7 @@ impl Exchange {
         let assertion = assertion(connection, now)?;
         let form = token_request(connection, assertion.as_ref()).map_err(TokenFailureCause::Connection)?;
         let request = Request {
+            method: Method::POST,
             target,
             headers: form.headers.iter().cloned().collect::<HeaderMap>(),
             payload: Bytes::copy_from_slice(form.body.expose_secret().as_bytes()).into(),

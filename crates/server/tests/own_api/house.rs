@@ -95,6 +95,27 @@ impl House {
         Self { app, router, clock, store, home, _dir: dir }
     }
 
+    /// Another process over the same store.
+    pub(crate) fn another_process(&self) -> Self {
+        let clock = self.clock.clone();
+        let tick: Clock = Arc::new(move || clock.now());
+        let app = Arc::new(App::new(Arc::new(self.store.clone()), Arc::new(IdSource::new(2)), tick, self.app.settings.clone()));
+        let router = router::router(&app);
+        let _dir = tempfile::tempdir().unwrap();
+        Self { app, router, clock: self.clock.clone(), store: self.store.clone(), home: self.home.clone(), _dir }
+    }
+
+    /// The same with something else in the app; before anything is shared.
+    pub(crate) fn change_app(&mut self, change: impl FnOnce(&mut App)) {
+        let mut other = self.another_process();
+        // The router holds the app.
+        other.router = Router::new();
+        let mut app = Arc::try_unwrap(other.app).unwrap_or_else(|_| panic!("nobody else holds it"));
+        change(&mut app);
+        self.app = Arc::new(app);
+        self.router = router::router(&self.app);
+    }
+
     /// Another account with an administrator and their token.
     pub(crate) async fn tenant(&self) -> Tenant {
         let now = self.clock.now();

@@ -5,6 +5,8 @@ mod account;
 mod bootstrap;
 mod deliveries;
 mod house;
+mod inspector;
+mod inspector_live;
 mod jobs;
 mod login;
 mod openapi;

@@ -21,6 +21,8 @@ fn nowhere(path: &str, tenant: &Tenant) -> String {
         ("{token_id}", "crd_0000000000001"),
         ("{key_id}", "crd_0000000000001"),
         ("{certificate_id}", "crd_0000000000001"),
+        ("{bin_id}", "bin_0000000000000000000000000000000000000000"),
+        ("{arrival_id}", "arr_0000000000001"),
         ("{subscription_id}", "99999999"),
     ]
     .iter()

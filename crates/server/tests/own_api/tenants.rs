@@ -28,7 +28,16 @@ pub(crate) async fn one_of_each(house: &House, tenant: &Tenant) -> Vec<(&'static
     });
     let path = format!("/restapi/v2.1/accounts/{}/envelopes", tenant.account.guid);
     let envelope = house.call(&tenant.token, "POST", &path, Some(envelope)).await.expect(201);
+    let bin = make("/bins", json!({}), "id").await;
+    // Two, so that the second one has one to be compared with.
+    for body in ["first", "second"] {
+        house.send(http::Request::post(format!("/i/{bin}")).body(body.into()).unwrap()).await.expect(200);
+    }
+    let arrivals = house.call(&tenant.token, "GET", &api_path(tenant, &format!("/bins/{bin}/arrivals")), None).await.expect(200);
+    let arrival = arrivals["arrivals"][0]["id"].as_str().unwrap().to_owned();
     vec![
+        ("{bin_id}", bin),
+        ("{arrival_id}", arrival),
         ("{account_id}", tenant.account.guid.to_string()),
         ("{token_id}", make("/tokens", json!({"name": "t", "right": "read"}), "id").await),
         ("{user_id}", make("/users", json!({"name": "u", "email": "u@example.com"}), "id").await),
