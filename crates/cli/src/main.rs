@@ -3,6 +3,7 @@
 // Both panic when whoever reads has gone; `output` writes in their place.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod auth_method;
 mod bench;
 mod caller;
 mod client;

@@ -1,6 +1,8 @@
-//! `account`: the account itself, its users, its API tokens, and the applications that log in.
+//! `account`: the account itself, its users, tokens and certificates, its authorization server, and the applications that log in.
 
+mod certificates;
 mod integration_keys;
+mod oauth;
 mod operator;
 mod tokens;
 mod users;
@@ -18,7 +20,7 @@ use crate::{
     table::{Fields, moment, text},
 };
 
-/// The account: its name and backlog, users, API tokens, integration keys.
+/// The account: its name and backlog, users, API tokens, OAuth connection, certificates, integration keys.
 #[derive(Debug, Args)]
 pub(crate) struct Account {
     #[command(subcommand)]
@@ -51,6 +53,10 @@ enum Verb {
     Users(users::Users),
     /// API tokens
     Tokens(tokens::Tokens),
+    /// The connection to an authorization server, where access tokens come from
+    Oauth(oauth::OAuth),
+    /// Client certificates and CAs for mutual TLS
+    Certificates(certificates::Certificates),
     /// Applications that log in through /oauth/token
     IntegrationKeys(integration_keys::IntegrationKeys),
 }
@@ -94,6 +100,8 @@ async fn on_server(verb: &Verb, client: &Client, json: bool) -> anyhow::Result<(
         }
         Verb::Users(users) => users::run(users, client, json).await?,
         Verb::Tokens(tokens) => tokens::run(tokens, client, json).await?,
+        Verb::Oauth(connection) => oauth::run(connection, client, json).await?,
+        Verb::Certificates(certificates) => certificates::run(certificates, client, json).await?,
         Verb::IntegrationKeys(keys) => integration_keys::run(keys, client, json).await?,
     }
     Ok(())

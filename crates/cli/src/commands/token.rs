@@ -8,13 +8,14 @@ mod report;
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use countersign_core::auth::{
     AssertionKey, AssertionType, BasicEncoding, ClientAuthentication, ContentTypeRule, CustomParameters, OAuthConnection,
 };
 use countersign_egress::{BoundConnection, SystemClock, TokenSource};
 
 use crate::{
+    auth_method::{AuthMethod, Encoding},
     input::{Inputs, Source, pair},
     misuse::Misuse,
     outbound::Outbound,
@@ -65,31 +66,6 @@ pub(crate) struct Token {
     json: bool,
     #[command(flatten)]
     outbound: Outbound,
-}
-
-/// Client authentication by its short name, or by the one registered in RFC 7591.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AuthMethod {
-    /// In the Authorization header
-    #[value(alias = "client_secret_basic")]
-    Basic,
-    /// In the form
-    #[value(alias = "client_secret_post")]
-    Body,
-    /// By a signed assertion
-    #[value(alias = "private_key_jwt")]
-    PrivateKeyJwt,
-    /// By the client certificate
-    #[value(alias = "tls_client_auth", alias = "self_signed_tls_client_auth")]
-    MutualTls,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Encoding {
-    /// Form-encoded first (RFC 6749 section 2.3.1)
-    Form,
-    /// As they are
-    Raw,
 }
 
 /// Makes the exchange and shows it; exit code 1 when it brought no token.

@@ -1,7 +1,8 @@
 //! `authority` and `token`, one talking to the other.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     process::{Child, Stdio},
 };
 
@@ -10,13 +11,13 @@ use serde_json::Value;
 use crate::program::{closed_address, program, run};
 
 /// A running `countersign authority`, killed when the test ends.
-struct Authority {
+pub(crate) struct Authority {
     child: Child,
     facts: Value,
 }
 
 impl Authority {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let all = [&["authority", "--listen", "127.0.0.1:0", "--json"], arguments].concat();
         let mut child = program(&all).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -24,8 +25,18 @@ impl Authority {
         Self { child, facts: serde_json::from_str(&line).unwrap() }
     }
 
-    fn token_url(&self) -> &str {
+    pub(crate) fn token_url(&self) -> &str {
         self.facts["tokenUrl"].as_str().unwrap()
+    }
+
+    /// A request to `/control/{path}`, which must be answered 200.
+    pub(crate) fn control(&self, method: &str, path: &str) {
+        let address = self.facts["issuer"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "{method} /control/{path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod authorization;
+mod connection;
 mod data;
 mod explanations;
 mod guide;
