@@ -7,6 +7,7 @@ mod crash;
 mod listen;
 mod listen_crash;
 mod listen_screen;
+mod nginx;
 mod oidc_provider;
 mod sdk_node;
 mod sdk_python;

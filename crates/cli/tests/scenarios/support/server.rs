@@ -57,6 +57,12 @@ impl Options {
         self
     }
 
+    /// Reached from outside as `public_url`, and listening here.
+    pub(crate) fn behind(mut self, public_url: &str, listen: SocketAddr) -> Self {
+        self.listen = Some(listen);
+        self.with(&["--public-url", public_url])
+    }
+
     fn command(&self, data_dir: &TempDir) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command
@@ -82,7 +88,9 @@ impl Server {
     pub(crate) async fn start(options: Options) -> Self {
         let data_dir = tempfile::tempdir().expect("a temporary folder");
         let mut running = Running::start("countersign serve", options.command(&data_dir));
-        let url = running.says("countersign listens on ").await;
+        let said = running.says("countersign listens on ").await;
+        // Behind another server it names that one.
+        let url = options.listen.map_or(said, |listen| format!("http://{listen}"));
         let mut server = Self { url, ca: None, https: None, authority: None, options, running, data_dir };
         if server.options.dev {
             let https = server.running.says("https for development on ").await;
