@@ -62,6 +62,24 @@ pub struct Watch {
     pub failing_since: Timestamp,
     /// What this process has told of it, as one of [`TOLD_AFTER`], and since when it had failed then.
     pub told: Option<(Timestamp, Duration)>,
+    /// That it fails was written down when this process last looked.
+    pub written: bool,
+}
+
+impl Watch {
+    /// Of a subscription that was well until now.
+    #[must_use]
+    pub const fn begins(now: Timestamp) -> Self {
+        Self { failing_since: now, told: None, written: false }
+    }
+
+    /// After one more failure. What was written down and is not any more was taken back by a person, who activated the subscription or
+    /// gave it another address: its time begins anew.
+    #[must_use]
+    pub fn after_failure(self, subscription: &Subscription, now: Timestamp) -> Self {
+        let written = subscription.failing_since.is_some();
+        if self.written && !written { Self::begins(now) } else { Self { written, ..self } }
+    }
 }
 
 /// Decides what follows from an outcome. `watch` includes the outcome.

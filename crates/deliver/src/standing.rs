@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use countersign_core::{
     id::SubscriptionId,
     outcome::Outcome,
     standing::{Step, Watch, news, step},
-    subscription::{Activity, Scope, Subscription},
+    subscription::{Activity, Subscription},
 };
 use countersign_store::{Refused, Store, StoreError, objects::Object};
 
@@ -45,8 +45,8 @@ impl Standing {
     }
 
     fn step(&self, subscription: &Subscription, outcome: &Outcome, disable_after: Duration, now: Timestamp) -> Step {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let begins = Watch { failing_since: now, told: None };
+        let mut failing = self.lock();
+        let begins = Watch::begins(now);
         let watch = match outcome {
             Outcome::Held(_) | Outcome::Interrupted => return Step::Nothing,
             Outcome::Accepted { .. } => {
@@ -59,7 +59,9 @@ impl Standing {
                 if failing.len() >= WATCHED_MAX {
                     failing.clear();
                 }
-                *failing.entry(subscription.id).or_insert(begins)
+                let watch = failing.entry(subscription.id).or_insert(begins);
+                *watch = watch.after_failure(subscription, now);
+                *watch
             }
         };
         step(subscription, outcome, watch, disable_after, now)
@@ -91,16 +93,20 @@ impl Standing {
             }
         }
         if let Step::Tell { since, told_after } = step {
-            let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut failing = self.lock();
             if let Some(watch) = failing.get_mut(&stored.id) {
                 watch.told = Some((since, told_after));
             }
             tracing::warn!(subscription.id = %stored.id, %since, "every attempt has failed since then");
             return Ok(());
         }
-        // A refusal: it was deleted meanwhile.
-        if write(&*parts.store, stored, step, now).await?.is_ok() {
-            parts.configs.invalidate(subscription.account);
+        let written = write(&*parts.store, stored, step, now).await?;
+        parts.configs.invalidate(subscription.account);
+        // A refusal: it was deleted meanwhile, or a person has changed it, whose change stands; the next attempt looks again.
+        if written.is_ok() {
+            if let (Step::Mark { .. }, Some(watch)) = (step, self.lock().get_mut(&subscription.id)) {
+                watch.written = true;
+            }
             match step {
                 Step::Pause => tracing::warn!(subscription.id = %subscription.id, "paused: the listener answered 410 Gone"),
                 Step::Disable { since } => {
@@ -110,6 +116,10 @@ impl Standing {
             }
         }
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SubscriptionId, Watch>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,7 +135,9 @@ fn is_followed(stored: &Subscription, step: Step) -> bool {
     }
 }
 
+/// Writes what follows from a step into the subscription as it was read, or nothing when it has changed since.
 async fn write(store: &dyn Store, mut stored: Subscription, step: Step, now: Timestamp) -> Result<Result<(), Refused>, StoreError> {
+    let read = stored.revision;
     match step {
         Step::Nothing | Step::Tell { .. } => {}
         Step::Clear { .. } => stored.failing_since = None,
@@ -140,11 +152,68 @@ async fn write(store: &dyn Store, mut stored: Subscription, step: Step, now: Tim
             stored.times_gone = stored.times_gone.saturating_add(1);
         }
     }
-    let (account, id) = (stored.account, stored.id);
-    let object = Object::of(&stored)?;
-    let written = match stored.scope {
-        Scope::Envelope(_) => store.put_envelope_subscription(account, id, object).await?,
-        Scope::Account | Scope::Recipients => store.put_subscription(account, id, object, false).await?,
-    };
+    let written = store.put_subscription_at(stored.account, stored.id, Object::of(&stored)?, read).await?;
     Ok(written.map(|_| ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use countersign_core::{
+        id::{AccountGuid, AccountId},
+        shape::MessageShape,
+        subscription::{Pace, Proofs, Scope, Users, WantedEvents},
+    };
+    use countersign_store::sqlite::{self, SqliteStore};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_763_800_000);
+
+    fn subscription(account: AccountId, id: SubscriptionId) -> Subscription {
+        Subscription {
+            id,
+            account,
+            scope: Scope::Account,
+            name: "everything".into(),
+            url: "https://before.example/".parse().expect("a URL"),
+            activity: Activity::Active,
+            paused: false,
+            users: Users::All,
+            events: WantedEvents::default(),
+            shape: MessageShape::JsonSim,
+            include: BTreeSet::new(),
+            proofs: Proofs::default(),
+            pace: Pace::default(),
+            headers: Vec::new(),
+            require_acknowledgement: true,
+            log: true,
+            created_at: NOW,
+            failing_since: None,
+            times_gone: 0,
+            revision: 1,
+            extra: serde_json::Map::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_person_saves_while_a_step_is_under_way_stands() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(sqlite::Settings { reserve_bytes: 0, ..sqlite::Settings::new(folder.path()) }).expect("opens");
+        let account = store.create_account(AccountGuid(uuid::Uuid::from_u128(7)), "One", NOW).await.expect("stored").expect("new").id;
+        for step in [Step::Mark { since: NOW }, Step::Clear { since: NOW }, Step::Pause, Step::Disable { since: NOW }] {
+            let id = store.next_subscription_ids(1).await.expect("ids")[0];
+            let read = subscription(account, id);
+            store.put_subscription(account, id, Object::of(&read).expect("an object"), true).await.expect("stored").expect("new");
+            let saved = Subscription { url: "https://after.example/".parse().expect("a URL"), revision: 2, ..read.clone() };
+            store.put_subscription_at(account, id, Object::of(&saved).expect("an object"), 1).await.expect("stored").expect("as read");
+
+            assert!(write(&store, read, step, NOW).await.expect("answered").is_err(), "{step:?}");
+            let stored: Subscription = store.subscription(id).await.expect("read").expect("exists").1.read().expect("a subscription");
+            assert_eq!(stored.url, saved.url, "{step:?}");
+            write(&store, stored, step, NOW).await.expect("answered").expect("nobody changed it");
+        }
+        store.close().await;
+    }
 }

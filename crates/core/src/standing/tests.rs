@@ -44,7 +44,7 @@ fn subscription(failing_since: Option<Timestamp>) -> Subscription {
 }
 
 fn watch(told: Option<u64>) -> Watch {
-    Watch { failing_since: START, told: told.map(|told| (START, days(told))) }
+    Watch { told: told.map(|told| (START, days(told))), ..Watch::begins(START) }
 }
 
 #[test]
@@ -159,4 +159,17 @@ fn a_subscription_hears_of_others_and_not_of_itself() {
     let about = Some(SubscriptionId(SubscriptionId::FIRST.0 + 1));
     let news = Occasion { name: &EventName::SUBSCRIPTION_FAILING, user: None, envelope: None, recipient_domains: &[], about };
     assert_eq!(wants(&news, &inbox), Err(Reason::EventNotInShape));
+}
+
+#[test]
+fn the_time_begins_anew_when_a_person_takes_back_what_was_written() {
+    let later = START + FORTNIGHT;
+    let (failing, taken_back) = (subscription(Some(START)), subscription(None));
+    let watch = Watch::begins(START).after_failure(&taken_back, START + WRITTEN_AFTER);
+    assert_eq!(watch.failing_since, START, "not yet written");
+    let watch = watch.after_failure(&failing, later).after_failure(&failing, later);
+    assert_eq!((watch.failing_since, watch.written), (START, true));
+    let watch = watch.after_failure(&taken_back, later);
+    assert_eq!(watch, Watch::begins(later));
+    assert_eq!(step(&taken_back, &FAILED, watch, FORTNIGHT, later), Step::Nothing, "what failed before a person acted does not count");
 }

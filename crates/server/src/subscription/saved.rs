@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_core::{
     config::AccountConfig,
     id::{AccountId, SubscriptionId},
-    subscription::{Activity, OAuthUse, Scope, Subscription},
+    subscription::{Activity, OAuthUse, Subscription},
 };
 use countersign_store::{Refused, StoreError, objects::Object};
 use http::StatusCode;
@@ -19,6 +19,9 @@ use crate::{
 
 /// Account-level subscriptions of one account. All of them are compared with every event.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
+
+/// How often a subscription is written again because another change of it came first.
+const WRITES_MAX: usize = 32;
 
 /// When a change is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,19 +75,33 @@ pub async fn update(
         // The 14 days after which it is disabled start anew.
         subscription.failing_since = None;
     }
-    subscription.revision = before.revision + 1;
-    let object = Object::of(&subscription)?;
-    match subscription.scope {
-        _ if precondition == Precondition::Unchanged => {
-            let put = app.store.put_subscription_at(account.id(), subscription.id, object, before.revision).await?;
-            put.map_err(|refused| if matches!(refused, Refused::WrongState(_)) { changed() } else { refused.into() })?
-        }
-        Scope::Envelope(_) => app.store.put_envelope_subscription(account.id(), subscription.id, object).await??,
-        Scope::Account | Scope::Recipients => app.store.put_subscription(account.id(), subscription.id, object, false).await??,
-    };
+    write(app, account.id(), &mut subscription, before.revision, precondition).await?;
     app.configs.invalidate(account.id());
     resume::resume(app, account, &subscription).await?;
     Ok(saved(subscription, unverified))
+}
+
+/// Writes it under a revision of its own, also where the last one wins: a revision is one form of one subscription.
+async fn write(
+    app: &App,
+    account: AccountId,
+    subscription: &mut Subscription,
+    read: u64,
+    precondition: Precondition,
+) -> Result<(), Failure> {
+    let mut read = read;
+    for _ in 0..WRITES_MAX {
+        subscription.revision = read + 1;
+        match app.store.put_subscription_at(account, subscription.id, Object::of(subscription)?, read).await? {
+            Ok(_) => return Ok(()),
+            Err(Refused::WrongState(_)) if precondition == Precondition::None => {
+                read = find(app, account, subscription.id).await?.ok_or(Refused::NotFound)?.revision;
+            }
+            Err(Refused::WrongState(_)) => return Err(changed()),
+            Err(refused) => return Err(refused.into()),
+        }
+    }
+    Err(Failure { retry_after: Some(1), ..Failure::conflict("the subscription is being changed by others; try again") })
 }
 
 /// 412: it is not what the caller read.

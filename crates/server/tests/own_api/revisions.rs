@@ -1,5 +1,7 @@
 //! Who says what they read of a subscription overwrites nobody else's change.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use http::{Request, header};
 use serde_json::json;
@@ -61,4 +63,16 @@ async fn a_change_by_docusigns_calls_is_a_change() {
     let path = format!("/restapi/v2.1/accounts/{}/connect", house.home.account.guid);
     house.call(&house.home.token, "PUT", &path, Some(json!({"connectId": id, "name": "theirs"}))).await.expect(200);
     put(&house, &id, "mine", &[&first]).await.expect(412);
+}
+
+#[tokio::test]
+async fn each_of_several_changes_at_once_has_a_tag_of_its_own() {
+    let house = House::new().await;
+    let made = house.api("POST", "/subscriptions", Some(json!({"name": "A", "url": "https://listener.example/", "events": ["*"]}))).await;
+    let id = made.expect(201)["id"].as_str().unwrap().to_owned();
+    let (a, b, c) = tokio::join!(put(&house, &id, "a", &[]), put(&house, &id, "b", &[]), put(&house, &id, "c", &[]));
+    let tags: BTreeSet<String> = [a, b, c].iter().map(etag).collect();
+    assert_eq!(tags.len(), 3, "{tags:?}");
+    let read = house.api("GET", &format!("/subscriptions/{id}"), None).await;
+    assert_eq!(Some(&etag(&read)), tags.last(), "the last one stands");
 }
