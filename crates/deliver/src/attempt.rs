@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::parts::Parts;
 use crate::{
-    body::{self, Body, NoBody},
+    body::{self, Body, NoBody, Room},
     execute::{Execute, Executed},
     lane::Item,
     route::{NoRoute, Route, Routes},
@@ -43,6 +43,7 @@ pub struct Attempts {
     parts: Parts,
     routes: Routes,
     standing: Standing,
+    room: Room,
 }
 
 /// A request ready to be sent, but for its `Authorization`.
@@ -57,7 +58,7 @@ impl Attempts {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let routes = Routes::new(parts.settings.clone());
-        Self { parts, routes, standing: Standing::default() }
+        Self { parts, routes, standing: Standing::default(), room: Room::default() }
     }
 
     /// The routes, for whoever looks after held deliveries.
@@ -117,10 +118,14 @@ impl Attempts {
         if let Some(hold) = subscription.hold() {
             return Executed::Attempted { attempt: None, outcome: Outcome::Held(hold), policy };
         }
-        let body = match body::render(&*parts.store, item, &config, &subscription, parts.settings.message_bytes_max).await {
+        let body = match body::render(&*parts.store, &self.room, item, &config, &subscription, parts.settings.message_bytes_max).await {
             Ok(body) => body,
             Err(NoBody::Store(error)) => {
                 tracing::error!(%error, delivery.id = %delivery.id, "the message cannot be made now");
+                return Executed::NotNow;
+            }
+            Err(NoBody::NoRoom) => {
+                tracing::debug!(delivery.id = %delivery.id, "put off: there is no room in memory for its documents");
                 return Executed::NotNow;
             }
             Err(NoBody::Never(why)) => {
