@@ -19,7 +19,7 @@ use countersign_core::{
     subscription::Activity,
 };
 use countersign_store::{
-    StoreError,
+    Refused, StoreError,
     job::{Job, JobState},
     query::{DeliveryAction, ListedDelivery},
     record::{Idempotency, Record},
@@ -200,7 +200,7 @@ impl JobKind for Replay {
 /// Sends these once more. `key` names this very call, so that a repetition of it makes no second set of new deliveries.
 ///
 /// # Errors
-/// The store's. What was retried before the error stays so.
+/// The store's, and [`StoreError::Unavailable`] when subscriptions changed under it. What was retried before the error stays so.
 pub(super) async fn again(
     app: &App,
     account: AccountId,
@@ -209,6 +209,8 @@ pub(super) async fn again(
     key: &str,
 ) -> Result<Counts, StoreError> {
     let now = app.now();
+    // Read before the subscriptions are: what changes after this is refused.
+    let version = app.configs.account(account).await?.map(|config| config.version);
     let mut counts = Counts::default();
     let mut retry = Vec::new();
     let mut anew = Vec::new();
@@ -240,7 +242,8 @@ pub(super) async fn again(
         let sources: Vec<u8> = anew.iter().filter_map(|new| new.replay_of).flat_map(|old| old.raw().to_be_bytes()).collect();
         let record = Record {
             account,
-            config: None,
+            // A subscription that was deleted or switched off since must not get deliveries that nobody would ever cancel.
+            config: version,
             envelope: None,
             events: Vec::new(),
             deliveries: anew,
@@ -255,6 +258,10 @@ pub(super) async fn again(
         match app.store.record(vec![record]).await?.pop() {
             // Repeated: the step was done before the process died, only its progress was not written.
             Some(Ok(_)) => {}
+            Some(Err(Refused::StaleConfig(_))) => {
+                app.configs.invalidate(account);
+                return Err(StoreError::Unavailable("the subscriptions of the account have changed meanwhile; try again".into()));
+            }
             Some(Err(refused)) => return Err(StoreError::Backend(format!("a replay was refused: {refused}"))),
             None => return Err(StoreError::Backend("no answer for a record".into())),
         }

@@ -119,6 +119,21 @@ async fn a_replay_takes_only_what_its_filter_names_and_says_what_it_passed_over(
     }
 }
 
+#[tokio::test]
+async fn a_replay_makes_nothing_for_a_subscription_that_another_node_has_just_deleted() {
+    let house = House::new().await;
+    let by = mixed(&house, 2).await;
+    let subscription = house.deliveries(&house.home).await[0]["subscription"].as_str().unwrap().parse().unwrap();
+    let account = house.home.account.id;
+    // Remembered here, and deleted behind the back of this node.
+    assert!(house.app.configs.account(account).await.unwrap().is_some());
+    house.store.delete_subscription(account, countersign_core::id::SubscriptionId(subscription), house.clock.now()).await.unwrap().unwrap();
+    let job = replay(&house, json!({"state": "delivered"})).await;
+    let done = run_until_over(&house, by, background::kinds(), &[&job]).await.remove(0);
+    assert_eq!((&done["state"], &done["progress"]["replayed"], &done["progress"]["skipped"]), (&json!("finished"), &json!(0), &json!(2)));
+    assert!(house.deliveries(&house.home).await.iter().all(|delivery| delivery["replayOf"].is_null()));
+}
+
 /// Does what another kind does, but never lets go of a step that was done: as if the process died before it was written down.
 struct DiesAfterStep {
     inner: Box<dyn JobKind>,
