@@ -42,7 +42,7 @@ pub use rendering::{archive, certificate, combined, content, file, file_as_it_ca
 const APPLIES_MAX: usize = 32;
 
 /// Where a removed envelope is stored: in no folder that anybody can ask for.
-const REMOVED: &str = "removed";
+pub(crate) const REMOVED: &str = "removed";
 
 /// What became of an envelope.
 #[derive(Clone, Debug)]

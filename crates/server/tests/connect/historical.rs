@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use countersign_core::{id::EnvelopeId, subscription::Activity};
-use countersign_store::{Store, settle::Next};
+use countersign_store::{
+    Store,
+    envelopes::EnvelopeRow,
+    record::{EnvelopeChange, Record},
+    settle::Next,
+};
 use serde_json::{Value, json};
 
 use crate::house::{House, text, with};
@@ -69,6 +74,31 @@ async fn an_envelope_whose_status_is_not_asked_for_needs_no_action() {
     publish(&house, &[envelope], &json!({"events": ["envelope-completed"]})).await;
     house.run_jobs().await;
     assert!(house.deliveries().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_envelope_that_left_the_bin_for_good_is_published_no_more() {
+    let house = House::new().await;
+    let account = house.home.account.id;
+    let envelope = house.envelope("A").await;
+    let stored = house.store.envelope(account, envelope).await.unwrap().unwrap();
+    let row = EnvelopeRow { status: "deleted".into(), folder: "removed".into(), ..stored.row };
+    let removed = Record {
+        account,
+        config: None,
+        envelope: Some(EnvelopeChange { read: Some(stored.version), row, timers: Vec::new() }),
+        events: Vec::new(),
+        deliveries: Vec::new(),
+        subscriptions: Vec::new(),
+        idempotency: None,
+    };
+    house.store.record(vec![removed]).await.unwrap().remove(0).unwrap();
+    let made = publish(&house, &[envelope], &json!({})).await;
+    house.run_jobs().await;
+    assert!(house.deliveries().await.is_empty());
+    let job = house.store.job(account, text(&made, "envelopePublishTransactionId").parse().unwrap()).await.unwrap().unwrap();
+    let progress: Value = serde_json::from_str(&job.progress).unwrap();
+    assert_eq!(progress["errors"], json!({"ENVELOPE_DOES_NOT_EXIST": 1}));
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ use super::configuration::{self, Read};
 use crate::{
     App,
     access::{Administers, Caller},
+    envelopes,
     failure::Failure,
     intake::{Change, NewEvent, NewIdempotency, NotSubmitted},
     jobs::{self, JobKind, StepError, Stepped},
@@ -211,6 +212,10 @@ enum Published {
 
 async fn publish_one(app: &App, job: &Job, id: EnvelopeId, subscription: &Arc<Subscription>) -> Result<Published, StepError> {
     let Some(stored) = app.store.envelope(job.account, id).await? else { return Ok(Published::NoEnvelope) };
+    // What left the bin for good is gone, although its row stays.
+    if stored.row.folder == envelopes::REMOVED {
+        return Ok(Published::NoEnvelope);
+    }
     let Some(name) = event_of(&stored.row.status) else { return Ok(Published::NotAskedFor) };
     let wanted = &subscription.events;
     let names_none = wanted.names.is_empty() && wanted.envelope.is_empty() && wanted.recipient.is_empty();
