@@ -33,6 +33,10 @@ use crate::{App, failure::Failure};
 /// request is being rewritten by a script.
 const MATCHES_MAX: usize = 8;
 
+/// Deliveries made of posted events in one transaction: several times what one event can make, and little enough that others do not
+/// wait long for the writer. Changes of envelopes are not bounded by it: they cannot be sent in parts.
+const DELIVERIES_MAX: usize = 50_000;
+
 /// Something that happened, before it has an id.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -185,6 +189,9 @@ impl App {
                 .account(account)
                 .await?
                 .ok_or_else(|| Failure::not_found("ACCOUNT_NOT_FOUND", "the account does not exist"))?;
+            if change.envelope.is_none() && events.len() > 1 && wanted_more_than(&config, &change, DELIVERIES_MAX) {
+                return Err(too_many().into());
+            }
             let matched = self.match_all(&config, &change, &events, now);
             let record = Record {
                 account,
@@ -230,16 +237,7 @@ impl App {
         }
         let mut matched = Vec::new();
         for subscription in config.subscriptions.values().chain(&change.heard_by) {
-            let mut wanted = change.events.iter().zip(events).filter(|(new, _)| {
-                let occasion = Occasion {
-                    name: &new.name,
-                    user: new.user,
-                    envelope: new.envelope,
-                    recipient_domains: &new.recipient_domains,
-                    about: new.detail.about,
-                };
-                wants(&occasion, subscription).is_ok()
-            });
+            let mut wanted = change.events.iter().zip(events).filter(|(new, _)| new.is_wanted_by(subscription));
             if subscription.shape.aggregates() {
                 // One message for all events of the change, showing the state committed with it.
                 if let Some((_, event)) = wanted.last() {
@@ -269,6 +267,34 @@ impl App {
         let delivery = fan_out::delivery(self.delivery_id(now), event, subscription, config.identity(), state, now);
         Matched { delivery, event: Arc::clone(event), slot }
     }
+}
+
+impl NewEvent {
+    fn is_wanted_by(&self, subscription: &Subscription) -> bool {
+        let occasion = Occasion {
+            name: &self.name,
+            user: self.user,
+            envelope: self.envelope,
+            recipient_domains: &self.recipient_domains,
+            about: self.detail.about,
+        };
+        wants(&occasion, subscription).is_ok()
+    }
+}
+
+/// Counts before anything is made of it.
+fn wanted_more_than(config: &AccountConfig, change: &Change, max: usize) -> bool {
+    if change.events.len() * (config.subscriptions.len() + change.heard_by.len()) <= max {
+        return false;
+    }
+    let all = config.subscriptions.values().chain(&change.heard_by);
+    let wanted = all.flat_map(|subscription| change.events.iter().filter(move |event| event.is_wanted_by(subscription)));
+    wanted.take(max + 1).count() > max
+}
+
+fn too_many() -> Failure {
+    let message = format!("these events make more than {DELIVERIES_MAX} deliveries together; send fewer of them in one request");
+    Failure::new(http::StatusCode::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", message)
 }
 
 struct Matched {

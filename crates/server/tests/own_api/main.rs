@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod account;
+mod arrays;
 mod bootstrap;
 mod deliveries;
 mod house;
