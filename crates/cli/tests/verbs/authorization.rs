@@ -227,7 +227,7 @@ fn what_cannot_be_asked_for_is_refused() {
         (vec!["authority", "--fault", "sneezing"], "there is no fault 'sneezing'"),
         (vec!["authority", "--client", "id-alone"], "write it like ID:SECRET"),
         (vec!["authority", "--clients", "/no/such.toml"], "/no/such.toml cannot be read"),
-        (vec!["authority", "--issuer", "nowhere"], "is not an absolute address"),
+        (vec!["authority", "--listen", "127.0.0.1:0", "--issuer", "nowhere"], "is not an absolute address"),
     ] {
         run(&arguments).refused(2, words);
     }
