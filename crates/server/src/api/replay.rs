@@ -274,6 +274,9 @@ pub(super) async fn again(
 
 /// A new delivery of the same event to the same subscription, by its present address; `None` when nobody listens there any more,
 /// because the subscription was deleted or a person has switched it off.
+///
+/// Its message is generated now: a listener that knows messages by their signed content (event, envelope, recipient and
+/// `generatedDateTime`, the one identity Connect gives) must not take what a person asked to have again for a duplicate.
 async fn replayed(app: &App, old: &Delivery, now: Timestamp) -> Result<Option<Delivery>, StoreError> {
     let Some((config, subscription)) = app.configs.subscription(old.account, old.subscription).await? else { return Ok(None) };
     // Those of single publishes are never switched on; their messages are addressed to them.
@@ -283,6 +286,7 @@ async fn replayed(app: &App, old: &Delivery, now: Timestamp) -> Result<Option<De
     Ok(Some(Delivery {
         id: app.delivery_id(now),
         listener: subscription.lane(config.identity()),
+        generated_at: now,
         state: DeliveryState::Waiting { due_at: now, held: subscription.hold() },
         attempts_made: 0,
         retry_count: 0,
