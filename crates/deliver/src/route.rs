@@ -17,7 +17,7 @@ use countersign_signature::{HmacKey, standard_webhooks::StandardKey};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lru::LruCache;
 
-use crate::settings::Settings;
+use crate::{echo::names_a_credential, settings::Settings};
 
 /// Routes kept; the least recently used is made again when it is needed.
 const ROUTES_MAX: usize = 10_000;
@@ -168,8 +168,9 @@ fn headers(config: &AccountConfig, subscription: &Subscription, oauth: bool) -> 
     }
     for (name, value) in &subscription.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Misconfigured(format!("'{name}' is not a header name")))?;
-        let value = HeaderValue::from_str(value)
+        let mut value = HeaderValue::from_str(value)
             .map_err(|_| Misconfigured(format!("the value of header {name} has a character that none may have")))?;
+        value.set_sensitive(names_a_credential(&name));
         headers.append(name, value);
     }
     Ok(headers)
