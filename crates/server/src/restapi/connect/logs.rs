@@ -202,9 +202,7 @@ async fn hide(
 
 /// What is recorded while this runs stays.
 async fn hide_all(State(app): State<Arc<App>>, caller: Caller<Administers>) -> Result<StatusCode, Failure> {
-    // Ids tell their time to the millisecond, and the end of the range is left out.
-    let to = app.now() + Duration::from_millis(1);
-    let filter = DeliveryFilter { unless_hidden: true, to: Some(to), ..DeliveryFilter::default() };
+    let filter = DeliveryFilter { unless_hidden: true, to: Some(until_now(&app)), ..DeliveryFilter::default() };
     act_on_all(&app, caller.account_id(), &filter, DeliveryAction::Hide).await?;
     Ok(StatusCode::OK)
 }
@@ -216,7 +214,7 @@ async fn cancel(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Answer, Failure> {
     if id.eq_ignore_ascii_case("all") {
-        let filter = DeliveryFilter { failures: true, ..DeliveryFilter::default() };
+        let filter = DeliveryFilter { failures: true, to: Some(until_now(&app)), ..DeliveryFilter::default() };
         act_on_all(&app, caller.account_id(), &filter, DeliveryAction::Cancel).await?;
     } else {
         let detail = found(&app, caller.account_id(), &id).await?.ok_or_else(|| missing(&id))?;
@@ -228,6 +226,12 @@ async fn cancel(
         }
     }
     Ok(Answer::ok(json!({})))
+}
+
+/// The end of what had been recorded when the request came: what comes later is nobody's wish. Ids tell their time to the millisecond,
+/// and the end of a range is left out.
+fn until_now(app: &App) -> Timestamp {
+    app.now() + Duration::from_millis(1)
 }
 
 async fn act_on_all(app: &App, account: AccountId, filter: &DeliveryFilter, action: DeliveryAction) -> Result<(), Failure> {
