@@ -17,7 +17,8 @@ use crate::{
 /// Make a server send a test event, or send one signed message yourself with --to.
 ///
 /// With --to the message is made, signed and sent by this command, as a server would; loopback is permitted. Without it the
-/// event is posted to the server, which says who wants it and why others do not.
+/// event is posted to the server, which says who wants it and why others do not. The exit code is 1 when nobody wants it, or when a
+/// delivery waited for with --wait is not delivered.
 #[derive(Debug, Args)]
 pub(crate) struct Trigger {
     /// Send one message to this listener, without a server

@@ -35,6 +35,12 @@ async fn an_event_is_triggered_delivered_looked_at_and_replayed() {
     assert_eq!(again.header("x-countersign-replay-of"), Some(delivery.as_str()));
     server.run(&["replay"]).refused(2, "--all for everything");
 
+    let unwanted = server.run(&["trigger", "--event", "order.paid"]);
+    assert_eq!(unwanted.code, 1, "{unwanted:?}");
+    assert!(unwanted.out.ends_with("nobody wanted it; why, each subscription's line above says\n"), "{unwanted:?}");
+    let unwanted = server.run(&["trigger", "--event", "order.paid", "--json"]);
+    assert_eq!((unwanted.code, &unwanted.json()["matches"][0]["matched"]), (1, &false.into()), "{unwanted:?}");
+
     server.json(&["keys", "delete", key["id"].as_str().unwrap()]);
     assert_eq!(server.text(&["keys"]), "there is no key; messages are sent without a signature\n");
 }

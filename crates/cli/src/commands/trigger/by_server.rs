@@ -26,7 +26,8 @@ struct Posted<'a> {
     data: &'a RawValue,
 }
 
-/// Posts the event, says who wants it, and waits if asked to; exit code 1 when a delivery waited for is not delivered.
+/// Posts the event, says who wants it, and waits if asked to; exit code 1 when nobody wants it, or a delivery waited for is not
+/// delivered.
 pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
     let client = given.identity.client(given.outbound.ca(), given.outbound.timeout())?;
     let event = given.event.as_ref().map_or("test", |name| name.as_str());
@@ -52,13 +53,14 @@ pub(super) async fn run(given: &Trigger) -> anyhow::Result<ExitCode> {
         None => Vec::new(),
     };
     let matches = client.get(&client.api(&format!("events/{}/matches", segment(&id))).await?).await?;
-    let undelivered = list(&matches, "matches")?.iter().any(|verdict| verdict["matched"] == true && text(verdict, "state") != "delivered");
+    let wanted: Vec<&Value> = list(&matches, "matches")?.iter().filter(|verdict| verdict["matched"] == true).collect();
+    let undelivered = wanted.iter().any(|verdict| text(verdict, "state") != "delivered");
     if given.json {
         output::json(&matches)?;
     } else {
         show(event, &id, &matches, &deliveries)?;
     }
-    Ok(if given.wait.is_some() && undelivered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if wanted.is_empty() || given.wait.is_some() && undelivered { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// The deliveries of the event, when none waits for its first attempt or is under way, or the time is over.
@@ -97,5 +99,10 @@ fn show(event: &str, id: &str, matches: &Value, deliveries: &[Value]) -> anyhow:
             error.unwrap_or_else(|| text(verdict, "explanation")).into(),
         ]);
     }
-    table.print("the account has no subscription; make one with 'countersign config create'")
+    table.print("the account has no subscription; make one with 'countersign config create'")?;
+    let verdicts = list(matches, "matches")?;
+    if !verdicts.is_empty() && verdicts.iter().all(|verdict| verdict["matched"] != true) {
+        output::line("nobody wanted it; why, each subscription's line above says")?;
+    }
+    Ok(())
 }
