@@ -91,7 +91,10 @@ impl Demo {
             ],
         });
         let made = api.expect(Method::POST, &format!("{rest}/connect"), configuration.to_string()).await?;
-        let connect_id = made["connectId"].as_str().unwrap_or("?");
+        let connect_id = made["connectId"].as_str().context("the configuration's id is missing in the answer")?;
+        // Connect promises no order; a reader of the story expects the one in which things happened.
+        let own = format!("/api/v1/accounts/{account}/subscriptions/{connect_id}");
+        api.expect(Method::PATCH, &own, json!({"ordered": true}).to_string()).await?;
         screen.thing("Connect configuration", &format!("{connect_id}: JSON SIM, HMAC with 1 key, OAuth client {CLIENT}"));
         Ok(Self { process, _folder: folder, api, heard, account, screen, verified: 0, refused: 0 })
     }
