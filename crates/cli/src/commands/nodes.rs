@@ -44,7 +44,7 @@ pub(crate) async fn run(given: &Nodes) -> anyhow::Result<ExitCode> {
     fields.toned("writable", if writable { Tone::Good } else { Tone::Bad }, text(store, "writable"));
     fields.add("disk bytes", text(store, "diskBytes"));
     fields.add("schema", text(store, "schema"));
-    fields.add("last commit", format!("{} ms", text(store, "lastCommitMs")));
+    fields.add("last commit", store["lastCommitMs"].as_f64().map_or_else(String::new, |ms| format!("{ms:.3} ms")));
     fields.toned("warnings", Tone::Odd, text(store, "warnings"));
     output::line("")?;
     fields.print()?;

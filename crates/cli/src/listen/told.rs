@@ -185,8 +185,11 @@ pub(crate) fn object(arrival: &Arrival) -> Value {
 
 /// One attempt of the inbox's worker, for programs; told after the arrival.
 pub(crate) fn forward_event(event: countersign_core::id::EventId, forwarded: &Forwarded) -> Value {
-    let mut object = forward_object(forwarded);
-    object["type"] = "forward".into();
+    // The type stands first, as in every other line.
+    let mut object = json!({"type": "forward"});
+    if let (Value::Object(object), Value::Object(forward)) = (&mut object, forward_object(forwarded)) {
+        object.extend(forward);
+    }
     object["eventId"] = event.to_string().into();
     object
 }

@@ -60,7 +60,7 @@ pub(super) async fn run(given: &Tokens, client: &Client, json: bool) -> anyhow::
             if json {
                 return output::json(&answer);
             }
-            let mut table = Table::new(["ID", "NAME", "RIGHT", "ENDS IN", "STATE", "CREATED", "EXPIRES"]);
+            let mut table = Table::new(["ID", "NAME", "RIGHT", "LAST 4", "STATE", "CREATED", "EXPIRES"]);
             for token in list(&answer, "tokens")? {
                 let live = token["live"].as_bool() == Some(true);
                 let state = if live { Cell::toned(Tone::Good, "live") } else { Cell::toned(Tone::Bad, "expired") };
