@@ -1,5 +1,7 @@
 //! Settings of `serve`: `countersign.toml`, then `COUNTERSIGN_*`, then flags; the later wins. Unknown keys are refused.
 
+mod ranges;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -49,6 +51,7 @@ settings! {
     /// Settings of `serve`. Every one may stand in the file under the name of its flag.
     ServeSettings {
         /// Where to listen (default 127.0.0.1:8400)
+        #[arg(value_parser = address)]
         listen: SocketAddr = "COUNTERSIGN_LISTEN",
         /// Where the embedded store and the secret key live (default ./countersign-data)
         data_dir: PathBuf = "COUNTERSIGN_DATA_DIR",
@@ -68,8 +71,9 @@ settings! {
         /// Its private key (PEM)
         tls_key: PathBuf = "COUNTERSIGN_TLS_KEY",
         /// Serve health and metrics here instead of on the main address
+        #[arg(value_parser = address)]
         admin_listen: SocketAddr = "COUNTERSIGN_ADMIN_LISTEN",
-        /// The whole time of one attempt (default 100s)
+        /// The whole time of one attempt, 1s to 600s (default 100s)
         delivery_timeout: Span = "COUNTERSIGN_DELIVERY_TIMEOUT",
         /// When failed attempts are repeated: docusign (default), daily, or gaps such as "1s,2s,4s"
         retry_schedule: String = "COUNTERSIGN_RETRY_SCHEDULE",
@@ -79,19 +83,19 @@ settings! {
         allow_private_targets: String = "COUNTERSIGN_ALLOW_PRIVATE_TARGETS",
         /// Send to http:// targets as well; messages and tokens then travel in clear (default false)
         allow_plain_http: bool = "COUNTERSIGN_ALLOW_PLAIN_HTTP",
-        /// Attempts at once to one listener, at most (default 64)
+        /// Attempts at once to one listener, at most, 1 to 1024 (default 64)
         lane_concurrency: u32 = "COUNTERSIGN_LANE_CONCURRENCY",
-        /// Snapshots of undelivered events kept in memory, in MiB (default 64)
+        /// Snapshots of undelivered events kept in memory, in MiB, 1 or more (default 64)
         memory_mib: usize = "COUNTERSIGN_MEMORY_MIB",
-        /// The largest posted event, in bytes (default 1 MiB)
+        /// The largest posted event, in bytes, up to 48 MiB (default 1 MiB)
         event_bytes_max: usize = "COUNTERSIGN_EVENT_BYTES_MAX",
-        /// The largest request with documents, in bytes (default 50 MiB)
+        /// The largest request with documents, in bytes, up to 512 MiB (default 50 MiB)
         envelope_bytes_max: usize = "COUNTERSIGN_ENVELOPE_BYTES_MAX",
-        /// How long finished deliveries, their events and attempts are kept (default 30d)
+        /// How long finished deliveries, their events and attempts are kept, 1m to 3660d (default 30d)
         retention: Span = "COUNTERSIGN_RETENTION",
         /// How long a deleted envelope stays in the bin before it is removed for good; 0 keeps it (default 30d)
         bin_retention: Span = "COUNTERSIGN_BIN_RETENTION",
-        /// Disk space the store may take, in MiB; then intake answers 507 (default: no budget)
+        /// Disk space the store may take, in MiB, 128 or more; then intake answers 507 (default: no budget)
         disk_budget_mib: u64 = "COUNTERSIGN_DISK_BUDGET_MIB",
         /// How long attempts in flight may go on at shutdown (default 30s)
         grace: Span = "COUNTERSIGN_GRACE",
@@ -100,6 +104,11 @@ settings! {
         /// text or json (default: text in a terminal)
         log_format: LogFormat = "COUNTERSIGN_LOG_FORMAT",
     }
+}
+
+/// An address to listen on. A name is refused: it may stand for several addresses.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, like 127.0.0.1:8400".to_owned())
 }
 
 /// Reads the file and merges flags and environment over it.
@@ -119,7 +128,10 @@ pub(crate) fn merge(file: Option<&Path>, given: ServeSettings) -> anyhow::Result
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !asked_for => return Ok(given),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !asked_for => {
+            ranges::check(&given)?;
+            return Ok(given);
+        }
         Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),
     };
     // The reader's own message spans several lines; its first says what and where.
@@ -127,5 +139,7 @@ pub(crate) fn merge(file: Option<&Path>, given: ServeSettings) -> anyhow::Result
         let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
         anyhow::anyhow!("{} line {line}: {}", path.display(), error.message().replace('\n', " "))
     })?;
-    Ok(given.over(from_file))
+    let merged = given.over(from_file);
+    ranges::check(&merged)?;
+    Ok(merged)
 }

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 /// A length of time from settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Span(pub Duration);
 
 impl FromStr for Span {
@@ -44,7 +44,8 @@ impl<'de> serde::Deserialize<'de> for Span {
             Text(String),
         }
         match Written::deserialize(deserializer)? {
-            Written::Seconds(seconds) => Ok(Self(Duration::from_secs(seconds))),
+            // The same reader for both, so that both have the same bound.
+            Written::Seconds(seconds) => seconds.to_string().parse().map_err(serde::de::Error::custom),
             Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
         }
     }

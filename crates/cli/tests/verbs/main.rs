@@ -12,6 +12,7 @@ mod messages;
 mod operating;
 mod pipes;
 mod program;
+mod refusing;
 mod server;
 mod signatures;
 mod strangers;
