@@ -24,6 +24,7 @@ mod keys;
 pub mod name;
 mod nodes;
 mod oauth;
+mod objects;
 pub mod replay;
 pub mod strict;
 mod subscription_form;

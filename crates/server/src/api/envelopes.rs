@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
 
 /// What a recipient does. Each action takes its own properties and no other.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(tag = "action", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields, expecting = "an object")]
 enum Played {
     /// Opens the documents.
     Deliver {},
@@ -69,7 +69,7 @@ struct Successors {
 
 /// A value of a tab: text, or a tick.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the value of a tab is text, a number, true or false")]
 enum Scalar {
     Text(String),
     Flag(bool),

@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     App,
     access::{Caller, Reads, Writes},
+    api::objects,
     envelopes,
     failure::Failure,
     idempotency::idempotency_key,
@@ -65,8 +66,7 @@ async fn post_events(
     let single = !body.trim_ascii_start().starts_with(b"[");
     let read =
         |e: serde_json::Error| Failure::invalid_body(format!("{e}; send {{\"event\": name, \"data\": any JSON}} or an array of such"));
-    let posted: Vec<Posted<'_>> =
-        if single { vec![serde_json::from_slice(&body).map_err(read)?] } else { serde_json::from_slice(&body).map_err(read)? };
+    let posted: Vec<Posted<'_>> = if single { vec![objects::object(&body).map_err(read)?] } else { objects::any(&body).map_err(read)? };
     if posted.is_empty() || posted.len() > EVENTS_MAX {
         return Err(Failure::invalid_body(format!("an array holds 1 to {EVENTS_MAX} events; this one holds {}", posted.len())));
     }

@@ -1,14 +1,15 @@
 //! Strict reading for `/api/v1`: unknown and repeated properties and parameters are refused, and so is anything that is not
-//! of the type asked for.
+//! of the type asked for; an array is no object ([`super::objects`]).
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::objects;
 use crate::failure::{Failure, refused_body};
 
-/// A JSON body. The type says what it takes and should carry `#[serde(deny_unknown_fields)]`; an empty body reads as `{}`.
+/// A JSON object as the body. The type says what it takes and should carry `#[serde(deny_unknown_fields)]`; an empty body reads as `{}`.
 #[derive(Debug)]
 pub struct StrictJson<T>(pub T);
 
@@ -18,7 +19,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let body = Bytes::from_request(request, state).await.map_err(refused_body)?;
         let text: &[u8] = if body.trim_ascii().is_empty() { b"{}" } else { &body };
-        serde_json::from_slice(text).map(Self).map_err(|e| Failure::invalid_body(e.to_string()))
+        objects::object(text).map(Self).map_err(|e| Failure::invalid_body(e.to_string()))
     }
 }
 

@@ -10,6 +10,7 @@ mod inspector;
 mod inspector_live;
 mod jobs;
 mod login;
+mod objects;
 mod openapi;
 mod operations;
 mod problems;

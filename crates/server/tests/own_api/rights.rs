@@ -6,7 +6,7 @@ use countersign_server::openapi::{OPERATIONS, Operation};
 use crate::house::{House, Tenant, api_path};
 
 /// The path with ids that exist nowhere.
-fn nowhere(path: &str, tenant: &Tenant) -> String {
+pub(crate) fn nowhere(path: &str, tenant: &Tenant) -> String {
     const GUID: &str = "00000000-0000-4000-8000-000000000000";
     [
         ("{account_id}", tenant.account.guid.to_string().as_str()),
