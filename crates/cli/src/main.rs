@@ -22,6 +22,7 @@ mod message_file;
 mod misuse;
 mod outbound;
 mod output;
+mod press;
 mod process;
 mod settings;
 mod span;
@@ -79,6 +80,9 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if press::is_asked_for() {
+        return press::answer();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misuse::refused(&error),

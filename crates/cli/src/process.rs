@@ -25,6 +25,7 @@ use countersign_egress::{Egress, Roots, SystemClock, TokenSource};
 use countersign_server::{
     App, background,
     bootstrap::{Bootstrapped, FirstStart, bootstrap},
+    documents::Reader,
     router, serving,
 };
 use countersign_store::cache::ConfigCache;
@@ -35,6 +36,7 @@ use crate::{
     client_certificates,
     database::{data_dir, open_store},
     dev_tls,
+    press::Apart,
     settings::ServeSettings,
 };
 
@@ -175,6 +177,7 @@ impl Process {
             hand_over: worker.hand_over(),
             token_source: Some(token_source),
             egress: Some(egress.clone()),
+            reader: Reader::new(Arc::new(Apart::try_new().context("this program cannot find itself")?)),
             ..App::new(Arc::clone(&store), Arc::clone(&ids), clock, server_settings)
         });
         let lanes = worker.lanes();

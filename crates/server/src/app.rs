@@ -18,7 +18,14 @@ use countersign_store::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, inspector::Inspector, metrics::Metrics, settings::Settings, token_cache::TokenCache};
+use crate::{
+    clock::Clock,
+    documents::{InProcess, Reader},
+    inspector::Inspector,
+    metrics::Metrics,
+    settings::Settings,
+    token_cache::TokenCache,
+};
 
 /// What every handler shares. Made once per process.
 pub struct App {
@@ -34,6 +41,8 @@ pub struct App {
     pub egress: Option<Egress>,
     /// What arrived at the account's bins.
     pub inspector: Inspector,
+    /// Reads PDFs that came from outside; within this process unless it is told how else.
+    pub reader: Reader,
     /// Tokens seen lately.
     pub tokens: TokenCache,
     /// Ids of this node.
@@ -63,6 +72,7 @@ impl App {
             hand_over: Arc::new(NoHandOver),
             token_source: None,
             egress: None,
+            reader: Reader::new(Arc::new(InProcess)),
             tokens: TokenCache::default(),
             ids,
             clock,

@@ -6,7 +6,9 @@
 //! its own bytes are in the zip and under its id. A damaged, encrypted or hostile PDF is such a file too, so that nothing that is
 //! uploaded can keep an envelope from completing.
 //!
-//! Everything here is work for the processor and blocks; callers run it aside ([`crate::envelopes`]).
+//! Reading a PDF can take all the memory and time there is, so those that came from outside are read by way of a [`Reader`], which has
+//! it done by a [`Press`]: in the binary a process of its own that can be stopped. The rest here is work for the processor and blocks;
+//! callers run it aside ([`crate::envelopes`]).
 
 use bytes::Bytes;
 use countersign_core::envelope::PageSize;
@@ -18,6 +20,8 @@ mod drawn;
 mod marks;
 mod media;
 mod pen;
+pub mod press;
+mod reader;
 mod sheet;
 
 pub use archive::archive;
@@ -26,6 +30,8 @@ pub use combined::{PagePlan, combined, plan};
 pub use drawn::{NotDrawn, drawn};
 pub use marks::{Drawing, Ink, Mark};
 pub use media::{content_type, extension_of, file_name};
+pub use press::{InProcess, Press};
+pub use reader::{NotRead, Patience, Reader};
 
 /// A document with its bytes.
 #[derive(Clone, Debug)]

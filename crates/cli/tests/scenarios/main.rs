@@ -4,6 +4,7 @@
 
 mod address_policy;
 mod crash;
+mod hostile_pdf;
 mod listen;
 mod listen_crash;
 mod listen_screen;

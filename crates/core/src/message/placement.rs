@@ -4,6 +4,7 @@
 //! Positions count from the top left of the page as it is shown, in pixels of 72 to the inch, which are points. Tabs that are
 //! placed by an anchor string have none of them.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::envelope::{Tab, TabChoice};
@@ -16,7 +17,7 @@ const FONT_SIZE: f32 = 9.0;
 const FONT_SIZE_MAX: f32 = 72.0;
 
 /// A place on a page.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Place {
     /// The page, from 1.
     pub page: u32,
@@ -27,7 +28,7 @@ pub struct Place {
 }
 
 /// The family of a typeface.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Typeface {
     /// Every character as wide as the other (Connect: Lucida Console, the default).
     #[default]
@@ -39,7 +40,7 @@ pub enum Typeface {
 }
 
 /// How text looks.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Look {
     /// Its family.
     pub typeface: Typeface,

@@ -127,6 +127,13 @@ fn write(mut target: Document, tree: ObjectId, pages: &[ObjectId]) -> Result<Vec
     Ok(bytes)
 }
 
+/// A text of the words that stand for this file where it cannot be shown.
+pub(super) fn stand_in(file: &File) -> File {
+    // A name must not make a PDF of the text.
+    let words = placeholder(file).join("\n").replace("%PDF-", "%PDF ");
+    File { name: file.name.clone(), extension: "txt".to_owned(), bytes: words.into() }
+}
+
 fn placeholder(file: &File) -> Vec<String> {
     let mut lines = sheet::wrap(&file.name);
     lines.push(String::new());

@@ -11,6 +11,7 @@ use std::{
 };
 
 use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
+use serde::{Deserialize, Serialize};
 
 use super::{
     File,
@@ -23,7 +24,7 @@ use super::{
 const STREAMS_MAX: usize = 1_000_000;
 
 /// Why a document stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum NotDrawn {
     /// It is a file of another kind, and nothing is drawn on those.
     #[error("it is no PDF")]
@@ -31,6 +32,12 @@ pub enum NotDrawn {
     /// It says that it is a PDF, and cannot be read as one: damaged, encrypted, or made to harm.
     #[error("it cannot be read as a PDF")]
     Unreadable,
+    /// Whoever read it was stopped: it had used up its time.
+    #[error("reading it as a PDF takes too long")]
+    TooSlow,
+    /// Whoever read it came to an end over it, which mostly means that it had used up its memory.
+    #[error("reading it as a PDF fails or takes too much memory")]
+    TooLarge,
     /// Its pages are made of more parts than a real document's.
     #[error("its pages are made of too many parts")]
     TooIntricate,

@@ -10,6 +10,7 @@ use countersign_core::{
         summary,
     },
 };
+use serde::{Deserialize, Serialize};
 
 /// Lines drawn of one tab; a longer text ends there.
 const LINES_MAX: usize = 200;
@@ -19,7 +20,7 @@ const INITIALS_MAX: usize = 4;
 const CODE_CHARS: usize = 16;
 
 /// All that is drawn on one document.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Drawing {
     /// Each at its place.
     pub marks: Vec<Mark>,
@@ -28,7 +29,7 @@ pub struct Drawing {
 }
 
 /// Something drawn at a place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// Where; the top left of it.
     pub place: Place,
@@ -37,7 +38,7 @@ pub struct Mark {
 }
 
 /// What is drawn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Ink {
     /// Lines of text.
     Text {

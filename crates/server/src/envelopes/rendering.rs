@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
-    documents::{self, Drawing, File, NotDrawn},
+    documents::{self, Drawing, File, NotDrawn, NotRead, Patience},
     failure::Failure,
 };
 
@@ -27,15 +27,16 @@ pub(super) fn is_wanted(envelope: &Envelope) -> bool {
 /// Draws what recipients wrote on the documents, makes certificate, combined PDF and archive, and keeps all of it: before the change
 /// that refers to them is recorded.
 pub(super) async fn render(app: &App, account: AccountId, envelope: &mut Envelope) -> Result<(), Failure> {
-    let files = draw(app, account, envelope).await?;
+    let mut patience = Patience::default();
+    let files = draw(app, account, envelope, &mut patience).await?;
+    let combined = app.reader.combined(files.clone(), Vec::new(), &mut patience).await?;
     let as_it_is = envelope.clone();
-    let (certificate, combined, archive) = aside(move || {
+    let (certificate, archive) = aside(move || {
         let certificate = Bytes::from(documents::certificate(&as_it_is).map_err(ours)?);
-        let combined = Bytes::from(documents::combined(&files).map_err(ours)?);
         let pages = documents::measure(&summary(certificate.clone()));
         let archive: Vec<File> = files.into_iter().chain([summary(certificate.clone())]).collect();
         let archive = Bytes::from(documents::archive(&archive).map_err(ours)?);
-        Ok(((certificate, pages), combined, archive))
+        Ok(((certificate, pages), archive))
     })
     .await?;
     let (certificate, (pages, page_size)) = certificate;
@@ -49,7 +50,7 @@ pub(super) async fn render(app: &App, account: AccountId, envelope: &mut Envelop
 
 /// The documents with their bytes, in order, drawn on where that can be done; the envelope refers to the drawn ones afterwards, and its
 /// audit trail says which could not be.
-async fn draw(app: &App, account: AccountId, envelope: &mut Envelope) -> Result<Vec<File>, Failure> {
+async fn draw(app: &App, account: AccountId, envelope: &mut Envelope, patience: &mut Patience) -> Result<Vec<File>, Failure> {
     let mut places: Vec<usize> = (0..envelope.documents.len()).collect();
     places.sort_by_key(|&place| envelope.documents[place].order);
     let mut files = Vec::with_capacity(places.len());
@@ -57,7 +58,7 @@ async fn draw(app: &App, account: AccountId, envelope: &mut Envelope) -> Result<
         let document = &envelope.documents[place];
         let Some(mut file) = file_as_it_came(app, account, document).await? else { continue };
         let (id, drawing) = (document.id.clone(), Drawing::of(envelope, document));
-        match drawn(&file, drawing).await? {
+        match drawn(app, &file, drawing, patience).await? {
             Drawn::Yes(bytes) => {
                 envelope.documents[place].drawn = Some(keep(app, account, bytes.clone()).await?);
                 file.bytes = bytes;
@@ -78,19 +79,15 @@ enum Drawn {
     Not(NotDrawn),
 }
 
-async fn drawn(file: &File, drawing: Drawing) -> Result<Drawn, Failure> {
+async fn drawn(app: &App, file: &File, drawing: Drawing, patience: &mut Patience) -> Result<Drawn, Failure> {
     if drawing.is_empty() {
         return Ok(Drawn::Nothing);
     }
-    let file = file.clone();
-    aside(move || {
-        Ok(match documents::drawn(&file, &drawing) {
-            Ok(bytes) => Drawn::Yes(bytes.into()),
-            Err(NotDrawn::NotAPdf) => Drawn::Nothing,
-            Err(why) => Drawn::Not(why),
-        })
+    Ok(match app.reader.drawn(file, drawing, patience).await? {
+        Ok(bytes) => Drawn::Yes(bytes),
+        Err(NotDrawn::NotAPdf) => Drawn::Nothing,
+        Err(why) => Drawn::Not(why),
     })
-    .await
 }
 
 /// Says in the audit trail that a document stayed as it came.
@@ -122,11 +119,10 @@ pub async fn combined(app: &App, account: AccountId, envelope: &Envelope, with_c
     match envelope.renderings.combined {
         Some(kept) if !with_certificate => Ok(content(app, account, kept).await?),
         _ => {
-            let mut files = files(app, account, envelope).await?;
-            if with_certificate {
-                files.push(summary(certificate(app, account, envelope).await?));
-            }
-            aside(move || Ok(documents::combined(&files).map_err(ours)?.into())).await
+            let mut patience = Patience::default();
+            let files = files(app, account, envelope, &mut patience).await?;
+            let own = if with_certificate { vec![summary(certificate(app, account, envelope).await?)] } else { Vec::new() };
+            Ok(app.reader.combined(files, own, &mut patience).await?)
         }
     }
 }
@@ -139,7 +135,7 @@ pub async fn archive(app: &App, account: AccountId, envelope: &Envelope) -> Resu
     if let Some(kept) = envelope.renderings.archive {
         return Ok(content(app, account, kept).await?);
     }
-    let mut files = files(app, account, envelope).await?;
+    let mut files = files(app, account, envelope, &mut Patience::default()).await?;
     files.push(summary(certificate(app, account, envelope).await?));
     aside(move || Ok(documents::archive(&files).map_err(ours)?.into())).await
 }
@@ -163,17 +159,17 @@ fn summary(bytes: Bytes) -> File {
 /// Counts the pages of uploaded files and names their bytes by hash. Nothing is kept yet: see [`keep_all`].
 ///
 /// # Errors
-/// Faults of ours.
-pub async fn measured(uploads: Vec<(Document, File)>) -> Result<Vec<(Document, Bytes)>, Failure> {
-    if uploads.is_empty() {
-        return Ok(Vec::new());
+/// When nobody can read them now, and faults of ours.
+pub async fn measured(app: &App, uploads: Vec<(Document, File)>) -> Result<Vec<(Document, Bytes)>, Failure> {
+    let mut patience = Patience::default();
+    let mut measured = Vec::with_capacity(uploads.len());
+    for (mut document, file) in uploads {
+        (document.pages, document.page_size) = app.reader.measure(&file, &mut patience).await?;
+        let (content, bytes) = aside(move || Ok((Content::of(&file.bytes), file.bytes))).await?;
+        document.content = Some(content);
+        measured.push((document, bytes));
     }
-    let measure = |(mut document, file): (Document, File)| {
-        (document.pages, document.page_size) = documents::measure(&file);
-        document.content = Some(Content::of(&file.bytes));
-        (document, file.bytes)
-    };
-    aside(move || Ok(uploads.into_iter().map(measure).collect())).await
+    Ok(measured)
 }
 
 /// Keeps bytes under their hashes, before the change that refers to them is recorded. What no record refers to in the end is swept away.
@@ -201,6 +197,17 @@ where
     done.await.map_err(ours)?
 }
 
+impl From<NotRead> for Failure {
+    fn from(error: NotRead) -> Self {
+        match error {
+            NotRead::Ours(why) => return ours(why),
+            NotRead::Busy => {}
+            NotRead::Closed(_) => tracing::error!(%error, "documents cannot be read"),
+        }
+        Self { retry_after: Some(1), ..Self::new(http::StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_DOCUMENTS", error.to_string()) }
+    }
+}
+
 fn ours(error: impl std::fmt::Display) -> Failure {
     tracing::error!(%error, "documents could not be rendered");
     Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the documents could not be rendered; the log says why")
@@ -216,12 +223,12 @@ async fn keep(app: &App, account: AccountId, bytes: Bytes) -> Result<Content, St
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn files(app: &App, account: AccountId, envelope: &Envelope) -> Result<Vec<File>, Failure> {
+pub(super) async fn files(app: &App, account: AccountId, envelope: &Envelope, patience: &mut Patience) -> Result<Vec<File>, Failure> {
     let mut documents: Vec<&Document> = envelope.documents.iter().collect();
     documents.sort_by_key(|document| document.order);
     let mut files = Vec::with_capacity(documents.len());
     for document in documents {
-        files.extend(file(app, account, envelope, document).await?);
+        files.extend(shown(app, account, envelope, document, patience).await?);
     }
     Ok(files)
 }
@@ -231,11 +238,21 @@ pub(super) async fn files(app: &App, account: AccountId, envelope: &Envelope) ->
 /// # Errors
 /// The store's.
 pub async fn file(app: &App, account: AccountId, envelope: &Envelope, document: &Document) -> Result<Option<File>, Failure> {
+    shown(app, account, envelope, document, &mut Patience::default()).await
+}
+
+async fn shown(
+    app: &App,
+    account: AccountId,
+    envelope: &Envelope,
+    document: &Document,
+    patience: &mut Patience,
+) -> Result<Option<File>, Failure> {
     let Some(mut file) = file_as_it_came(app, account, document).await? else { return Ok(None) };
     if let Some(kept) = document.drawn {
         file.bytes = content(app, account, kept).await?;
     } else if envelope.status != EnvelopeStatus::Created
-        && let Drawn::Yes(bytes) = drawn(&file, Drawing::of(envelope, document)).await?
+        && let Drawn::Yes(bytes) = drawn(app, &file, Drawing::of(envelope, document), patience).await?
     {
         file.bytes = bytes;
     }

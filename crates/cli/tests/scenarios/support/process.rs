@@ -102,6 +102,14 @@ impl Running {
         self.end().await
     }
 
+    /// The most memory it has held so far, in bytes; what its own children hold is not in it.
+    pub(crate) fn memory_peak_bytes(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the system says what a process holds");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak.expect("its peak is among it") * 1_024
+    }
+
     /// What it has said, for a failing test.
     pub(crate) fn words(&self) -> String {
         format!("\n--- {} on stdout\n{}\n--- on stderr\n{}\n---", self.name, self.out.all().join("\n"), self.err.all().join("\n"))

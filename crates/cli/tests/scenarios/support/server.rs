@@ -143,6 +143,11 @@ impl Server {
         told
     }
 
+    /// The most memory it has held so far, in bytes.
+    pub(crate) fn memory_peak_bytes(&self) -> u64 {
+        self.running.memory_peak_bytes()
+    }
+
     /// What it has said, for a failing test.
     pub(crate) fn words(&self) -> String {
         self.running.words()

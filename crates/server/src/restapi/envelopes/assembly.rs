@@ -57,7 +57,7 @@ pub(in crate::restapi) async fn assemble(
             }
         }
     }
-    contents.extend(lay_over(&mut new, definition).await?);
+    contents.extend(lay_over(app, &mut new, definition).await?);
     check_size(app, new.documents.iter().filter_map(|d| d.content).chain(new.attachments.iter().filter_map(|a| a.content)))?;
     Ok(Assembled { new, contents })
 }
@@ -78,7 +78,7 @@ async fn compose(
     }
     let mut contents = Vec::new();
     for definition in inline {
-        contents.extend(lay_over(&mut part, definition).await?);
+        contents.extend(lay_over(app, &mut part, definition).await?);
     }
     Ok((part, contents))
 }
@@ -98,7 +98,7 @@ fn take_roles(inline: &mut [Definition], draft: &Envelope) -> Vec<RoleFill> {
 
 /// Lays a definition over what is there: texts replace, documents of the same id replace, recipients of the same id or role are
 /// changed, everything else is added.
-async fn lay_over(new: &mut NewEnvelope, definition: Definition) -> Result<Vec<Bytes>, Failure> {
+async fn lay_over(app: &App, new: &mut NewEnvelope, definition: Definition) -> Result<Vec<Bytes>, Failure> {
     let Definition {
         subject,
         blurb,
@@ -133,7 +133,7 @@ async fn lay_over(new: &mut NewEnvelope, definition: Definition) -> Result<Vec<B
         let before = new.documents.iter().find(|before| before.id == document.id);
         uploads.push(document.upload(before, place)?);
     }
-    for (document, bytes) in envelopes::measured(uploads).await? {
+    for (document, bytes) in envelopes::measured(app, uploads).await? {
         contents.push(bytes);
         match new.documents.iter_mut().find(|before| before.id == document.id) {
             Some(before) => *before = document,

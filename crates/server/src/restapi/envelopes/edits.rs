@@ -105,7 +105,7 @@ pub(in crate::restapi) async fn document_edits(
         let before = envelope.documents.iter().find(|before| before.id == one.id);
         files.push(one.upload(before, place)?);
     }
-    let measured = envelopes::measured(files).await?;
+    let measured = envelopes::measured(app, files).await?;
     let (documents, contents): (Vec<_>, Vec<Bytes>) = measured.into_iter().unzip();
     let kept = envelope.documents.iter().filter(|before| documents.iter().all(|document| document.id != before.id));
     let all = kept.chain(&documents).filter_map(|document| document.content);
