@@ -173,12 +173,12 @@ async fn what_is_not_a_sound_backup_is_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
-async fn a_backup_that_cannot_be_written_leaves_no_part_behind() {
+async fn a_backup_into_a_folder_that_is_not_there_is_refused_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, _) = filled(&folder.path().join("data")).await;
     let nowhere = folder.path().join("no-such-folder").join("backup.db");
     let error = store.backup_to(&nowhere, |_| {}).await.expect_err("there is no such folder");
-    assert!(matches!(error, BackupError::Failed { .. }), "{error:?}");
+    assert!(matches!(&error, BackupError::NoFolder(file) if *file == nowhere), "{error:?}");
     // The store goes on.
     let node = store.register_node("n", 1, NOW, Duration::from_secs(1)).await;
     assert!(node.is_ok());

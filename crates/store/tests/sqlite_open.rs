@@ -166,7 +166,7 @@ async fn a_wrong_a_missing_and_an_unreadable_key_are_refused() {
     assert_eq!(refused(folder.path()), OpenError::NoKey { file: file.clone() });
     assert!(!file.exists(), "no other key is made in its place");
     fs::write(&file, "hello\n").expect("written");
-    assert_eq!(refused(folder.path()), OpenError::BadKey(VaultError::NotAKey));
+    assert_eq!(refused(folder.path()), OpenError::BadKeyFile { file: file.clone(), reason: VaultError::NotAKey });
     let wrong = VaultKey::random().expect("a key");
     fs::write(&file, wrong.to_text().expose_secret()).expect("written");
     assert_eq!(refused(folder.path()), OpenError::WrongKey(VaultError::UnknownKey(id)));

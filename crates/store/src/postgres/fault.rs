@@ -78,7 +78,15 @@ pub enum OpenError {
     /// The key at hand is not the one that sealed the database's secrets.
     #[error("the secret key does not fit the database: {0}; all nodes need the key that sealed it")]
     WrongKey(VaultError),
-    /// The key file or the key given cannot be read as a key.
+    /// The key file holds no key.
+    #[error("key file {} is damaged: {reason}; put back the file that belongs to this database, or set COUNTERSIGN_SECRET_KEY", file.display())]
+    BadKeyFile {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with its text.
+        reason: VaultError,
+    },
+    /// The key given cannot be used as a key.
     #[error("secret key: {0}")]
     BadKey(VaultError),
     /// The key file cannot be read or written.

@@ -42,7 +42,7 @@ pub(super) async fn open_vault(client: &Client, source: &KeySource) -> Result<Va
 async fn keys_of(client: &Client, file: &Path) -> Result<Vec<VaultKey>, OpenError> {
     let failed = |e: std::io::Error| OpenError::KeyFile { file: file.to_owned(), reason: e.to_string() };
     match key_file::read(file).map_err(failed)? {
-        Some(text) => VaultKey::list_from_text(&text).map_err(OpenError::BadKey),
+        Some(text) => VaultKey::list_from_text(&text).map_err(|reason| OpenError::BadKeyFile { file: file.to_owned(), reason }),
         None if check_of(client).await?.is_some() => Err(OpenError::NoKey { file: file.to_owned() }),
         None => {
             let key = VaultKey::random().map_err(OpenError::BadKey)?;

@@ -41,6 +41,9 @@ pub enum BackupError {
     /// Nothing is overwritten.
     #[error("{} exists; name a file that does not", .0.display())]
     Exists(PathBuf),
+    /// The file asked for is in a folder that is not there.
+    #[error("{} cannot be written: its folder does not exist; make the folder, or name a file elsewhere", .0.display())]
+    NoFolder(PathBuf),
     /// The data directory has a database already.
     #[error("data directory {} has a database; restore into an empty one, or move that database away", .0.display())]
     NotEmpty(PathBuf),
@@ -141,6 +144,10 @@ fn backup_in_use(dir: &DataDir, file: &Path, progress: impl FnMut(BackupProgress
 fn write(source: &Connection, file: &Path, progress: impl FnMut(BackupProgress)) -> Result<(), BackupError> {
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
+    }
+    // Otherwise the error would name the part, of which nobody asked.
+    if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(BackupError::NoFolder(file.to_owned()));
     }
     let part = part_of(file);
     // A part that an earlier, broken-off backup left is begun anew.

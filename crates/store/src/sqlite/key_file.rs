@@ -10,7 +10,7 @@ use crate::vault::{CHECK, Vault, VaultKey};
 pub(super) fn keys_of(dir: &DataDir, conn: &Connection) -> Result<Vec<VaultKey>, OpenError> {
     let file = dir.key();
     match read(&file) {
-        Ok(Some(text)) => VaultKey::list_from_text(&text).map_err(OpenError::BadKey),
+        Ok(Some(text)) => VaultKey::list_from_text(&text).map_err(|reason| OpenError::BadKeyFile { file, reason }),
         Ok(None) if check_of(conn).map_err(|e| opening(dir, &e))?.is_some() => Err(OpenError::NoKey { file }),
         Ok(None) => {
             let key = VaultKey::random().map_err(OpenError::BadKey)?;
