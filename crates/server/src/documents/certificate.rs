@@ -5,7 +5,10 @@ use countersign_core::{
     envelope::{Envelope, Recipient},
 };
 
-use super::{combined::text, sheet::wrap};
+use super::{
+    combined::text,
+    sheet::{is_shown, wrap},
+};
 
 /// The certificate of an envelope as it stands.
 ///
@@ -13,8 +16,29 @@ use super::{combined::text, sheet::wrap};
 /// When the PDF cannot be written, which is a fault of ours.
 pub fn certificate(envelope: &Envelope) -> Result<Vec<u8>, lopdf::Error> {
     let lines: Vec<String> =
-        lines_of(envelope).iter().flat_map(|line| if line.is_empty() { vec![String::new()] } else { wrap(line) }).collect();
+        readable(lines_of(envelope)).iter().flat_map(|line| if line.is_empty() { vec![String::new()] } else { wrap(line) }).collect();
     text(&lines)
+}
+
+/// The lines with what the font has no sign for written by its number, and a closing word on that: a certificate names people, and
+/// must not make one of two.
+fn readable(lines: Vec<String>) -> Vec<String> {
+    let mut spelled: Vec<String> = lines.iter().map(|line| spell(line)).collect();
+    if spelled != lines {
+        spelled.push(String::new());
+        spelled.push("\\u{...} is the character of that number in Unicode; the font of this page has no sign for it.".to_owned());
+    }
+    spelled
+}
+
+/// `\u{141}ukasz` for a name that begins with an L with stroke.
+fn spell(line: &str) -> String {
+    let mut spelled = String::with_capacity(line.len());
+    for character in line.chars() {
+        // A tab is set as blanks.
+        if is_shown(character) || character == '\t' { spelled.push(character) } else { spelled.extend(character.escape_unicode()) }
+    }
+    spelled
 }
 
 fn lines_of(envelope: &Envelope) -> Vec<String> {
@@ -41,7 +65,14 @@ fn lines_of(envelope: &Envelope) -> Vec<String> {
     lines.extend([String::new(), "DOCUMENTS".to_owned()]);
     for document in &envelope.documents {
         lines.push(String::new());
-        lines.push(format!("{}. {} (.{}, {} pages)", document.id, document.name, document.extension, document.pages));
+        lines.push(format!(
+            "{}. {} (.{}, {} page{})",
+            document.id,
+            document.name,
+            document.extension,
+            document.pages,
+            if document.pages == 1 { "" } else { "s" }
+        ));
         lines.extend(document.content.map(|content| format!("   SHA-256 {}", content.hash)));
     }
     lines.extend([String::new(), "RECIPIENTS".to_owned()]);
@@ -77,4 +108,19 @@ fn lines_of_recipient(recipient: &Recipient) -> Vec<String> {
 fn when(at: Timestamp) -> String {
     let text = at.to_seven_digits();
     format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..19).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_font_cannot_show_is_spelled_and_explained_and_none_is_lost() {
+        let lines = ["1. \u{141}ukasz <l@example>", "2. \u{5f20}\u{4f1f} <z@example>", "3. Zo\u{eb} \u{160}\u{2122}"].map(str::to_owned);
+        let spelled = readable(lines.to_vec());
+        assert_eq!(spelled[..2], [r"1. \u{141}ukasz <l@example>", r"2. \u{5f20}\u{4f1f} <z@example>"]);
+        assert_eq!(spelled[2], lines[2], "what the font has stays");
+        assert!(spelled.last().is_some_and(|line| line.starts_with(r"\u{...} is the character")), "{spelled:?}");
+        assert_eq!(readable(vec![lines[2].clone()]), [lines[2].clone()], "nothing to explain");
+    }
 }

@@ -89,22 +89,51 @@ fn text_of(lines: &[String]) -> Vec<u8> {
 
 /// The characters of Windows-1252, which the standard fonts have; a question mark for any other.
 pub(super) fn win_ansi(text: &str) -> Vec<u8> {
-    text.chars()
-        .map(|c| match c {
-            ' '..='~' | '\u{a0}'..='\u{ff}' => u8::try_from(u32::from(c)).unwrap_or(b'?'),
-            '\u{20ac}' => 0x80,
-            '\u{2026}' => 0x85,
-            '\u{2018}' => 0x91,
-            '\u{2019}' => 0x92,
-            '\u{201c}' => 0x93,
-            '\u{201d}' => 0x94,
-            '\u{2022}' => 0x95,
-            '\u{2013}' => 0x96,
-            '\u{2014}' => 0x97,
-            _ => b'?',
-        })
-        .collect()
+    text.chars().map(|c| code_of(c).unwrap_or(b'?')).collect()
 }
+
+/// Whether the standard fonts have a sign for it.
+pub(super) fn is_shown(character: char) -> bool {
+    code_of(character).is_some()
+}
+
+fn code_of(character: char) -> Option<u8> {
+    if matches!(character, ' '..='~' | '\u{a0}'..='\u{ff}') {
+        return u8::try_from(u32::from(character)).ok();
+    }
+    HIGH.iter().find(|(other, _)| *other == character).map(|(_, code)| *code)
+}
+
+/// The characters of Windows-1252 between 0x80 and 0x9f, whose codes are not their numbers (ISO 32000-1, annex D.2).
+const HIGH: [(char, u8); 27] = [
+    ('\u{20ac}', 0x80),
+    ('\u{201a}', 0x82),
+    ('\u{192}', 0x83),
+    ('\u{201e}', 0x84),
+    ('\u{2026}', 0x85),
+    ('\u{2020}', 0x86),
+    ('\u{2021}', 0x87),
+    ('\u{2c6}', 0x88),
+    ('\u{2030}', 0x89),
+    ('\u{160}', 0x8a),
+    ('\u{2039}', 0x8b),
+    ('\u{152}', 0x8c),
+    ('\u{17d}', 0x8e),
+    ('\u{2018}', 0x91),
+    ('\u{2019}', 0x92),
+    ('\u{201c}', 0x93),
+    ('\u{201d}', 0x94),
+    ('\u{2022}', 0x95),
+    ('\u{2013}', 0x96),
+    ('\u{2014}', 0x97),
+    ('\u{2dc}', 0x98),
+    ('\u{2122}', 0x99),
+    ('\u{161}', 0x9a),
+    ('\u{203a}', 0x9b),
+    ('\u{153}', 0x9c),
+    ('\u{17e}', 0x9e),
+    ('\u{178}', 0x9f),
+];
 
 #[cfg(test)]
 mod tests {
