@@ -15,6 +15,7 @@ pub mod connection;
 pub mod documents;
 pub mod envelopes;
 pub mod failure;
+mod front;
 pub mod health;
 pub mod hex;
 mod idempotency;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 
-use crate::{App, api, failure, health, inspection, layers, login, openapi, problems, restapi, ui};
+use crate::{App, api, failure, front, health, inspection, layers, login, openapi, problems, restapi, ui};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
@@ -22,7 +22,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .nest("/restapi", restapi)
         .nest("/api/v1", api)
         .route("/api/openapi.json", get(openapi::openapi))
-        .nest("/oauth", oauth);
+        .nest("/oauth", oauth)
+        .route("/", get(front::line));
     let pages = ui::signing::routes().merge(problems::routes()).layer(panic()).layer(count("pages"));
     let inspector = inspection::receive::routes().layer(panic()).layer(count("inspector"));
     router = router.merge(pages).merge(inspector);
