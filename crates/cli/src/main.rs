@@ -25,6 +25,7 @@ mod output;
 mod press;
 mod process;
 mod settings;
+mod signals;
 mod span;
 mod table;
 mod trust;

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
@@ -72,6 +72,17 @@ pub(crate) struct Plan {
     pub(crate) dev_clients: Vec<countersign_authority::Client>,
 }
 
+impl Plan {
+    /// What an empty store is given.
+    fn first_start(&self) -> anyhow::Result<FirstStart> {
+        let guid = |text: &str| text.parse().with_context(|| format!("COUNTERSIGN_ACCOUNT_ID '{text}' is not a GUID"));
+        let asked =
+            FirstStart { account: self.account.as_deref().map(guid).transpose()?, token: self.token.clone(), ..FirstStart::default() };
+        asked.check().context("COUNTERSIGN_API_TOKEN")?;
+        Ok(asked)
+    }
+}
+
 /// A running process.
 pub(crate) struct Process {
     /// What handlers share.
@@ -84,6 +95,7 @@ pub(crate) struct Process {
     pub(crate) data_dir: PathBuf,
     /// The development authorization server.
     pub(crate) authority: Option<Authority>,
+    grace: Duration,
     worker: Worker,
     tasks: TaskTracker,
     loops: JoinSet<()>,
@@ -104,7 +116,17 @@ impl Process {
         if plan.dev && !listen.ip().is_loopback() {
             bail!("--dev permits unencrypted and unchecked targets and refuses to listen beyond loopback; {listen} is not loopback");
         }
-        // The port first: a second start must not touch the first one's data.
+        // What can be told from the settings alone comes before any port is taken or any data made.
+        let policy = policy(settings, plan.dev)?;
+        let worker_settings = worker_settings(settings)?;
+        let asked = plan.first_start()?;
+        let grace = worker_settings.grace;
+        let tls = match (&settings.tls_cert, &settings.tls_key) {
+            (Some(certificate), Some(key)) => Some(dev_tls::from_files(certificate, key)?),
+            (None, None) => None,
+            _ => bail!("tls-cert and tls-key go together; only one of them is set"),
+        };
+        // The port before the data: a second start must not touch the first one's.
         let listener = match plan.role {
             Role::Serve => Some(bind(listen, "listen").await?),
             Role::Work => None,
@@ -120,8 +142,6 @@ impl Process {
 
         let clock = countersign_server::clock::system();
         let dice: countersign_deliver::Dice = Arc::new(random_u32);
-        let policy = policy(settings, plan.dev)?;
-        let worker_settings = worker_settings(settings)?;
         let egress_settings = countersign_egress::Settings {
             total_timeout: worker_settings.delivery_timeout,
             answer_kept_bytes: worker_settings.answer_bytes_kept,
@@ -157,15 +177,6 @@ impl Process {
         worker.number(Arc::clone(&ids));
         worker.watch_holds(attempts);
 
-        let asked = FirstStart {
-            account: plan
-                .account
-                .as_deref()
-                .map(|text| text.parse().with_context(|| format!("COUNTERSIGN_ACCOUNT_ID '{text}' is not a GUID")))
-                .transpose()?,
-            token: plan.token.clone(),
-            ..FirstStart::default()
-        };
         let first = match plan.role {
             Role::Serve => Some(bootstrap(&*store, &ids, &asked, clock()).await?),
             Role::Work => None,
@@ -198,11 +209,6 @@ impl Process {
             let listener = bind(admin, "admin-listen").await?;
             tasks.spawn(serving::serve(listener, router::operations(&app), None, stop.clone()));
         }
-        let tls = match (&settings.tls_cert, &settings.tls_key) {
-            (Some(certificate), Some(key)) => Some(dev_tls::from_files(certificate, key)?),
-            (None, None) => None,
-            _ => bail!("tls-cert and tls-key go together; only one of them is set"),
-        };
         let dev_tls = if plan.dev {
             let (config, ca) = dev_tls::server_config(&data_dir)?;
             let listener = bind(SocketAddr::new(address.ip(), next_port(listen, address)), "the https port of --dev").await?;
@@ -217,7 +223,7 @@ impl Process {
         }
         let life = worker.life();
         let loops = background::start(&app, &(Arc::new(move || life.incarnation()) as _));
-        Ok(Self { app, first, dev_tls, data_dir, authority, worker, tasks, loops, stop })
+        Ok(Self { app, first, dev_tls, data_dir, authority, grace, worker, tasks, loops, stop })
     }
 
     /// The address as a URL.
@@ -225,12 +231,36 @@ impl Process {
         self.app.settings.public_url.clone()
     }
 
-    /// Takes it down: not ready, no new requests, attempts in flight end or are cut off after the grace, the store is closed last.
-    pub(crate) async fn shut_down(mut self) {
+    /// How long attempts in flight may go on once it is taken down.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// Takes it down: not ready, no new requests, attempts in flight end or are cut off after the grace, the store is closed last. Once
+    /// `hurry` is over nothing under way is waited for any more: requests are dropped and attempts cut off. They are recorded.
+    pub(crate) async fn shut_down(self, hurry: impl Future<Output = ()>) {
+        let (requests, attempts) = (CancellationToken::new(), self.worker.cut_off());
+        let down = self.take_down(requests.clone());
+        tokio::pin!(down);
+        tokio::select! {
+            () = &mut down => return,
+            () = hurry => {
+                tracing::warn!("stopping at once: attempts in flight are cut off, and are due again at the next start");
+                requests.cancel();
+                attempts.cancel();
+            }
+        }
+        down.await;
+    }
+
+    async fn take_down(mut self, requests_cut_off: CancellationToken) {
         self.stop.cancel();
         while self.loops.join_next().await.is_some() {}
         self.tasks.close();
-        self.tasks.wait().await;
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = requests_cut_off.cancelled() => {}
+        }
         self.worker.shut_down().await;
         self.app.store.close().await;
     }

@@ -165,6 +165,12 @@ impl Worker {
         self.life.clone()
     }
 
+    /// Cancelled during [`Worker::shut_down`], it ends the grace: attempts under way are cut off at once.
+    #[must_use]
+    pub fn cut_off(&self) -> CancellationToken {
+        self.core.abort.clone()
+    }
+
     /// Stops: no new attempts, what was not begun goes back to the store, attempts under way have the grace and are then cut off as
     /// `interrupted`, everything is settled, the node is retired.
     pub async fn shut_down(self) {
@@ -177,10 +183,12 @@ impl Worker {
             core.give_back_all(lane.drain()).await;
         }
         core.runners.close();
-        if tokio::time::timeout(core.settings.grace, core.runners.wait()).await.is_err() {
-            core.abort.cancel();
-            core.runners.wait().await;
+        tokio::select! {
+            () = core.runners.wait() => {}
+            () = tokio::time::sleep(core.settings.grace) => core.abort.cancel(),
+            () = core.abort.cancelled() => {}
         }
+        core.runners.wait().await;
         // What runners pushed back into a lane while they ended.
         for lane in core.lanes.all() {
             core.give_back_all(lane.drain()).await;

@@ -53,6 +53,16 @@ impl Default for FirstStart {
     }
 }
 
+impl FirstStart {
+    /// Checks what can be told without a store, so that a slip makes none.
+    ///
+    /// # Errors
+    /// [`BootstrapError::BadToken`].
+    pub fn check(&self) -> Result<(), BootstrapError> {
+        self.token.as_ref().map_or(Ok(()), check_given)
+    }
+}
+
 /// What there is now.
 #[derive(Clone, Debug)]
 pub struct Bootstrapped {
@@ -100,6 +110,9 @@ pub enum BootstrapError {
 pub async fn bootstrap(store: &dyn Store, ids: &IdSource, asked: &FirstStart, now: Timestamp) -> Result<Bootstrapped, BootstrapError> {
     if let Some(token) = &asked.token {
         check_given(token)?;
+        if token.expose_secret().len() < TOKEN_BYTES_ADVISED {
+            tracing::warn!("the API token given is shorter than 32 characters and may be guessed");
+        }
     }
     let (account, is_new_account) = account(store, asked, now).await?;
     let user = administrator(store, &account, asked, now).await?;
@@ -144,9 +157,6 @@ fn check_given(token: &Secret) -> Result<(), BootstrapError> {
     }
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(BootstrapError::BadToken("has a character that a request header cannot carry"));
-    }
-    if text.len() < TOKEN_BYTES_ADVISED {
-        tracing::warn!("the API token given is shorter than 32 characters and may be guessed");
     }
     Ok(())
 }

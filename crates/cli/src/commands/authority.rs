@@ -12,13 +12,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::stopped;
 use crate::{
     client_certificates,
     dev_tls::{self, ClientCertificates},
     input::{FileOrStdin, Inputs, Source, duration},
     misuse::Misuse,
     output,
+    signals::stopped,
 };
 
 /// Longest file of clients, in bytes: a thousand clients with a key set each.

@@ -5,9 +5,9 @@ use std::{io::IsTerminal, process::ExitCode};
 use clap::Args;
 
 use crate::{
-    commands::serve::stopped,
     demo::{screen::Screen, story::Demo},
     logging,
+    signals::stopped,
 };
 
 /// The whole story: server, authorization server, listener; an envelope is sent, viewed and signed.

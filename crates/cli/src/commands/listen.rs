@@ -18,7 +18,6 @@ use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commands::serve::stopped,
     dev_tls::{self, ClientCertificates},
     input::duration,
     listen::{
@@ -35,6 +34,7 @@ use crate::{
     logging::{self, LogFormat},
     misuse::Misuse,
     output,
+    signals::stopped,
     span::Span,
 };
 

@@ -2,7 +2,6 @@
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
 use clap::Args;
 use countersign_core::Secret;
 
@@ -11,6 +10,7 @@ use crate::{
     logging, output,
     process::{Plan, Process, Role},
     settings::{self, ServeSettings},
+    signals::Signals,
 };
 
 /// Client id at the development authorization server.
@@ -46,9 +46,18 @@ pub(crate) async fn run(given: Serve) -> anyhow::Result<ExitCode> {
     let process = Process::start(plan).await?;
     say(&process)?;
     tracing::info!(url = %process.url(), "serving");
-    stopped().await?;
-    tracing::info!("stopping: no new requests, attempts in flight may end");
-    process.shut_down().await;
+    stop_when_told(process).await
+}
+
+/// Waits for the end that somebody wants, and says how long it may take: a listener that hangs holds it up.
+pub(super) async fn stop_when_told(process: Process) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::hear()?;
+    signals.next().await;
+    let grace_s = process.grace().as_secs();
+    tracing::info!(
+        "stopping: no new requests; attempts in flight may go on for up to {grace_s} s; press Ctrl-C again, or send SIGTERM again, to cut them off"
+    );
+    process.shut_down(signals.next()).await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -82,18 +91,6 @@ fn say(process: &Process) -> anyhow::Result<()> {
             write_private(&path, format!("{}\n", token.expose_secret()).as_bytes())?;
             output::tell(&format!("API token written to {}", path.display()));
         }
-    }
-    Ok(())
-}
-
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn stopped() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("waiting for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("waiting for signals")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use crate::{
-    commands::serve::stopped,
+    commands::serve::stop_when_told,
     logging,
     misuse::Misuse,
     output,
@@ -35,9 +35,5 @@ pub(crate) async fn run(given: Work) -> anyhow::Result<ExitCode> {
     logging::start(settings.log.as_deref(), settings.log_format)?;
     let process = Process::start(Plan { settings, role: Role::Work, ..Plan::default() }).await?;
     output::line("countersign works")?;
-    stopped().await?;
-    tracing::info!("stopping: attempts in flight may end");
-    process.shut_down().await;
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    stop_when_told(process).await
 }

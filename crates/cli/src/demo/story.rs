@@ -149,7 +149,7 @@ impl Demo {
 
     /// Takes everything down.
     pub(crate) async fn end(self) {
-        self.process.shut_down().await;
+        self.process.shut_down(std::future::pending()).await;
     }
 
     async fn play_recipient(

@@ -15,4 +15,5 @@ mod program;
 mod refusing;
 mod server;
 mod signatures;
+mod stopping;
 mod strangers;

@@ -1,8 +1,8 @@
 //! A server of the test's own, and the verbs called against it.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead as _, BufReader, Lines},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::Arc,
 };
 
@@ -28,16 +28,42 @@ impl Server {
 
     /// In a folder that may have data already.
     pub(crate) fn start_in(folder: Arc<TempDir>, further: &[&str]) -> Self {
-        let mut child = program(&["serve", "--dev", "--listen", "127.0.0.1:0", "--retry-schedule", "1h", "--log", "error"])
+        Self::begin(folder, further, Stdio::inherit())
+    }
+
+    /// The same, with its log to be read.
+    pub(crate) fn start_heard(folder: Arc<TempDir>, further: &[&str]) -> Self {
+        Self::begin(folder, further, Stdio::piped())
+    }
+
+    fn begin(folder: Arc<TempDir>, further: &[&str], log: Stdio) -> Self {
+        let mut child = program(&["serve", "--dev", "--listen", "127.0.0.1:0", "--retry-schedule", "1h"])
             .args(further)
             .current_dir(folder.path())
-            .envs([("COUNTERSIGN_ACCOUNT_ID", ACCOUNT), ("COUNTERSIGN_API_TOKEN", TOKEN)])
+            .envs([("COUNTERSIGN_ACCOUNT_ID", ACCOUNT), ("COUNTERSIGN_API_TOKEN", TOKEN), ("COUNTERSIGN_LOG", "error")])
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.find_map(|line| line.unwrap().strip_prefix("countersign listens on ").map(str::to_owned)).expect("it says where");
         Self { child, url, folder }
+    }
+
+    /// The lines of its log, once.
+    pub(crate) fn log(&mut self) -> Lines<BufReader<ChildStderr>> {
+        BufReader::new(self.child.stderr.take().expect("its log is heard")).lines()
+    }
+
+    /// Sends it a signal, such as `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "it runs");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Its folder, which outlives the server with it.

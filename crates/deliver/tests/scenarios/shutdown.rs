@@ -59,6 +59,26 @@ async fn what_is_under_way_may_end_and_what_does_not_is_interrupted_and_not_coun
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_in_a_hurry_ends_the_grace_and_what_hangs_is_interrupted_at_once() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    let executor = Played::new(&house, &[], |_, _| Plays::Hangs);
+    let hangs = house.waiting(subscription, ListenerId(1), 1).await.remove(0);
+    let running = house.work(executor.clone(), Settings::default()).await;
+    executor.wait_for_begun(1).await;
+    let (asked_at, cut_off) = (house.now(), running.worker.cut_off());
+    let hurry = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        cut_off.cancel();
+    };
+    tokio::join!(running.worker.shut_down(), hurry);
+    assert_eq!(house.now().since(asked_at), Duration::from_secs(2), "no longer than somebody had patience");
+    let cut = house.read(hangs.id).await;
+    assert_eq!((cut.attempts.len(), cut.attempts[0].class.as_str(), cut.attempts[0].counted), (1, "interrupted", false));
+    assert!(matches!(cut.listed.delivery.state, DeliveryState::Waiting { held: None, .. }), "nothing is lost: {cut:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_for_a_rate_goes_back_at_once() {
     use std::num::NonZeroU32;
 
