@@ -132,7 +132,7 @@ pub struct EventDetail {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// Names and values of the headers that came with a posted event and go on with it, for
-    /// [`MessageShape::AsReceived`](crate::shape::MessageShape::AsReceived). Whoever records the event bounds them, and leaves
+    /// [`MessageShape::AsReceived`]. Whoever records the event bounds them, and leaves
     /// credentials out: they are kept in clear.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub received_headers: Vec<(String, String)>,

@@ -5,7 +5,7 @@
 //!
 //! A subscription with limits has a lane of its own ([`countersign_core::listener::lane_of_its_own`]), whose concurrency ends at the
 //! limit and which keeps the rate: one runner waits for the next turn, and no more is held in memory than goes out within
-//! [`AHEAD`]. What is over the rate stays in the store, due since when it was due, and is not claimed.
+//! `AHEAD`. What is over the rate stays in the store, due since when it was due, and is not claimed.
 
 use std::{
     collections::VecDeque,

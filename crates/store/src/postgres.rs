@@ -4,10 +4,10 @@
 //! does, here it is locks that are held for one short transaction.
 //!
 //! - Every statement is unnamed and carries its types, no session keeps anything: a transaction pooler may stand between.
-//! - What callers of `record` and `settle` bring goes out in array statements, one for each table and batch ([`batch`]).
-//! - A lease names an incarnation of a node and ends with it, by the clock of the database ([`node`], [`clock`]). A claim passes
-//!   over whatever another transaction holds ([`claim`]).
-//! - What failed before its commit is tried again; a commit whose outcome is not known never is ([`transaction`], [`doubt`]).
+//! - What callers of `record` and `settle` bring goes out in array statements, one for each table and batch (`batch`).
+//! - A lease names an incarnation of a node and ends with it, by the clock of the database (`node`, `clock`). A claim passes
+//!   over whatever another transaction holds (`claim`).
+//! - What failed before its commit is tried again; a commit whose outcome is not known never is (`transaction`, `doubt`).
 
 mod account;
 mod action;

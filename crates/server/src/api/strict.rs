@@ -1,5 +1,5 @@
 //! Strict reading for `/api/v1`: unknown and repeated properties and parameters are refused, and so is anything that is not
-//! of the type asked for; an array is no object ([`super::objects`]).
+//! of the type asked for; an array is no object (`objects`).
 
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use bytes::Bytes;
