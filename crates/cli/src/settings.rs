@@ -83,7 +83,7 @@ settings! {
         allow_private_targets: String = "COUNTERSIGN_ALLOW_PRIVATE_TARGETS",
         /// Send to http:// targets as well; messages and tokens then travel in clear (default false)
         allow_plain_http: bool = "COUNTERSIGN_ALLOW_PLAIN_HTTP",
-        /// Attempts at once to one listener, at most, 1 to 1024 (default 64)
+        /// Attempts at once to one listener from all nodes together, at most, 1 to 1024 (default 64)
         lane_concurrency: u32 = "COUNTERSIGN_LANE_CONCURRENCY",
         /// Snapshots of undelivered events kept in memory, in MiB, 1 or more (default 64)
         memory_mib: usize = "COUNTERSIGN_MEMORY_MIB",

@@ -9,7 +9,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +24,8 @@ use countersign_core::{
     limits::{Bucket, Limits, Rate},
     listener,
 };
+
+use countersign_store::breaker::{BreakerChange, OpenBreaker};
 
 use crate::{
     node::Stake,
@@ -60,6 +65,8 @@ pub struct Lane {
     /// Where it leads.
     pub listener: ListenerId,
     state: Mutex<State>,
+    /// Its breaker opened or closed, and the other nodes were not told.
+    untold: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -105,6 +112,11 @@ impl State {
 
     fn rate(&self) -> Option<Rate> {
         self.limits.and_then(|limits| limits.rate)
+    }
+
+    fn limit_pace(&mut self) {
+        let asked = self.limits.and_then(|limits| limits.concurrency_max).map_or(u32::MAX, std::num::NonZeroU32::get);
+        self.pace.set_limit_max(asked.min(self.concurrency_max));
     }
 }
 
@@ -170,6 +182,7 @@ impl Lane {
                 waits: false,
                 used_at: now,
             }),
+            untold: AtomicBool::new(false),
         }
     }
 
@@ -181,10 +194,52 @@ impl Lane {
     /// Obeys these limits from now on: this node's part of what the subscription asks for.
     pub(crate) fn obey(&self, account: AccountId, limits: Limits) {
         let mut state = self.lock();
-        let concurrency_max = limits.concurrency_max.map_or(u32::MAX, std::num::NonZeroU32::get).min(state.concurrency_max);
-        state.pace.set_limit_max(concurrency_max);
         state.limits = Some(limits);
         state.account = Some(account);
+        state.limit_pace();
+    }
+
+    /// This node's part of the attempts that all nodes may make at once.
+    pub(crate) fn set_concurrency_max(&self, concurrency_max: u32) {
+        let mut state = self.lock();
+        state.concurrency_max = concurrency_max;
+        state.limit_pace();
+    }
+
+    /// True when other nodes should hear of its breaker.
+    pub(crate) fn has_untold(&self) -> bool {
+        self.untold.load(Ordering::Relaxed)
+    }
+
+    /// What to tell the other nodes of its breaker, once.
+    pub(crate) fn take_untold(&self) -> Option<BreakerChange> {
+        if !self.untold.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        let state = self.lock();
+        match state.pace.opened() {
+            Some((until, pause)) => Some(BreakerChange::Opened(OpenBreaker { listener: self.listener, until, pause })),
+            None if state.pace.is_closed() => Some(BreakerChange::Closed(self.listener)),
+            // It is probing, and what comes of that is told.
+            None => None,
+        }
+    }
+
+    /// It could not be told.
+    pub(crate) fn tell_again(&self) {
+        self.untold.store(true, Ordering::Release);
+    }
+
+    /// Hears whether any node has its breaker open. What this node has to tell itself is newer.
+    pub(crate) fn hear(&self, open: Option<&OpenBreaker>) {
+        let mut state = self.lock();
+        if self.has_untold() {
+            return;
+        }
+        match open {
+            Some(breaker) => state.pace.hear_open(breaker.until, breaker.pause),
+            None => state.pace.hear_closed(),
+        }
     }
 
     /// Takes a place in the queue for a fresh delivery; false when it must go through the store.
@@ -264,7 +319,9 @@ impl Lane {
             Before::Nothing => {}
             Before::Attempt(sign) => {
                 state.in_flight = state.in_flight.saturating_sub(1);
-                state.pace.learn(sign, now);
+                if state.pace.learn(sign, now) {
+                    self.untold.store(true, Ordering::Release);
+                }
             }
             Before::Wait => state.waits = false,
         }

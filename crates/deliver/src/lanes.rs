@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroU32,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
@@ -14,6 +15,7 @@ use countersign_core::{
     delivery::Delivery,
     event::Event,
     id::{DeliveryId, Incarnation, ListenerId},
+    limits::share,
     listener,
 };
 use countersign_store::handover::{HandOver, Slot};
@@ -21,6 +23,7 @@ use tokio::sync::Notify;
 
 use crate::{
     Clock,
+    breakers::Breakers,
     lane::{Item, Lane, LaneView},
     node::Lease,
     settings::Settings,
@@ -47,6 +50,10 @@ pub struct Lanes {
     /// Rung when there may be something to claim.
     pub(crate) due: Notify,
     starter: std::sync::OnceLock<std::sync::Weak<dyn Start>>,
+    /// Attempts at once to one listener that this node may make: its part of what all nodes may.
+    concurrency_max: AtomicU32,
+    /// What other nodes' breakers do.
+    pub(crate) breakers: Breakers,
     settings: Settings,
     clock: Clock,
 }
@@ -68,6 +75,8 @@ impl Lanes {
             disowned: Mutex::default(),
             due: Notify::new(),
             starter: std::sync::OnceLock::new(),
+            concurrency_max: AtomicU32::new(settings.lane_concurrency_max),
+            breakers: Breakers::new(&settings),
             settings,
             clock,
         }
@@ -91,8 +100,10 @@ impl Lanes {
         }
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(listener).or_insert_with(|| {
-            let settings = &self.settings;
-            Arc::new(Lane::new(listener, settings.lane_concurrency_max, settings.lane_queue_max, (self.clock)()))
+            let concurrency_max = self.concurrency_max.load(Ordering::Relaxed);
+            let lane = Lane::new(listener, concurrency_max, self.settings.lane_queue_max, (self.clock)());
+            self.breakers.tell(&lane);
+            Arc::new(lane)
         });
         Arc::clone(lane)
     }
@@ -134,6 +145,15 @@ impl Lanes {
     pub(crate) fn owned(&self) -> Vec<Arc<Lane>> {
         let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
         lanes.values().filter(|lane| listener::owner(lane.listener).is_some()).cloned().collect()
+    }
+
+    /// So many live nodes, this one included, share what a listener gets at once.
+    pub(crate) fn share_between(&self, nodes: u32) {
+        let most = NonZeroU32::new(self.settings.lane_concurrency_max).unwrap_or(NonZeroU32::MIN);
+        let part = share(most, nodes).get();
+        if self.concurrency_max.swap(part, Ordering::Relaxed) != part {
+            self.all().iter().for_each(|lane| lane.set_concurrency_max(part));
+        }
     }
 
     /// What the lanes look like.

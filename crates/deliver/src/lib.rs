@@ -10,6 +10,7 @@ use countersign_core::Timestamp;
 
 pub mod attempt;
 mod body;
+mod breakers;
 mod echo;
 pub mod execute;
 mod holds;

@@ -1,7 +1,9 @@
 //! The limits of lanes that belong to one subscription alone, as of now: asked for when such a lane has something due, and looked at
 //! again every poll interval, so that a limit that was changed is obeyed within it.
 //!
-//! Live nodes share a limit; see [`countersign_core::limits::share`].
+//! Live nodes share a limit, and so they do what any listener gets at once; see [`countersign_core::limits::share`]. Who lives is
+//! read from the records of the nodes at the pace at which those are renewed: a node that comes or goes changes the parts within
+//! a heartbeat of its record, which is at once for one that ends well and when its lease has run out for one that dies.
 
 use std::{
     sync::{
@@ -59,7 +61,9 @@ impl LimitsNow {
             match store.nodes().await {
                 Ok(nodes) => {
                     let live = nodes.iter().filter(|node| node.expires_at > now).count();
-                    self.nodes.store(u32::try_from(live).unwrap_or(u32::MAX).max(1), Ordering::Relaxed);
+                    let live = u32::try_from(live).unwrap_or(u32::MAX).max(1);
+                    self.nodes.store(live, Ordering::Relaxed);
+                    lanes.share_between(live);
                 }
                 Err(error) => tracing::error!(%error, "live nodes cannot be counted; limits are shared as before"),
             }

@@ -8,6 +8,13 @@
 //!
 //! A 5xx is an answer: the listener is there. It is slowed by the retry schedule of each delivery, not here, except
 //! 502, 503 and 504, which gateways give for a listener that is not.
+//!
+//! Several nodes speak to one listener, and each tells the others what its breaker did ([`countersign_store::breaker`]). A node
+//! that hears of an open breaker opens its own and *follows*: the one that opened it probes, and the others wait [`FOLLOWS`]
+//! longer than it does, so that a listener that is away gets one probe and not one from each node. When no news has come by then
+//! the other one is gone, or has nothing for the listener, and the follower probes itself. A breaker that closes anywhere
+//! closes everywhere. A node that had an answer after another one's breaker opened knows better and goes on: it is the way from
+//! the other node that is broken.
 
 use std::time::Duration;
 
@@ -22,6 +29,9 @@ pub const BREAKER_FAILURES: u32 = 20;
 pub const BREAKER_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause of an open breaker: how late the news of a recovery can be.
 pub const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How much longer than the node that opened a breaker the others wait before they probe: as long as its news may take.
+pub const FOLLOWS: Duration = Duration::from_secs(2);
 
 /// What an attempt says about the listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +69,7 @@ pub struct Pace {
     limit: u32,
     limit_max: u32,
     silent_in_a_row: u32,
+    answered_at: Timestamp,
     breaker: Breaker,
 }
 
@@ -68,6 +79,8 @@ enum Breaker {
     Open {
         until: Timestamp,
         pause: Duration,
+        /// Another node opened it.
+        follows: bool,
     },
     /// The pause is over and one attempt may probe.
     Probing {
@@ -79,7 +92,7 @@ impl Pace {
     /// A new lane: one attempt at a time, at most `limit_max` (at least 1).
     #[must_use]
     pub fn new(limit_max: u32) -> Self {
-        Self { limit: 1, limit_max: limit_max.max(1), silent_in_a_row: 0, breaker: Breaker::Closed }
+        Self { limit: 1, limit_max: limit_max.max(1), silent_in_a_row: 0, answered_at: Timestamp::default(), breaker: Breaker::Closed }
     }
 
     /// From now on at most so many (at least 1).
@@ -115,41 +128,73 @@ impl Pace {
 
     /// Called when an attempt begins: an open breaker whose pause is over becomes a probing one.
     pub fn begin(&mut self, now: Timestamp) {
-        if let Breaker::Open { until, pause } = self.breaker
+        if let Breaker::Open { until, pause, .. } = self.breaker
             && now >= until
         {
             self.breaker = Breaker::Probing { pause };
         }
     }
 
-    /// Learns from an attempt.
-    pub fn learn(&mut self, sign: Sign, now: Timestamp) {
+    /// Until when the breaker is open by what this node saw, and the pause that this is; `None` unless it is.
+    #[must_use]
+    pub fn opened(&self) -> Option<(Timestamp, Duration)> {
+        match self.breaker {
+            Breaker::Open { until, pause, follows: false } => Some((until, pause)),
+            _ => None,
+        }
+    }
+
+    /// Learns from an attempt. True when the breaker opened, opened anew or closed: other nodes should hear of it.
+    pub fn learn(&mut self, sign: Sign, now: Timestamp) -> bool {
         match sign {
             Sign::Nothing => {
                 // A probe that never got out proves nothing: probe again at once.
                 if let Breaker::Probing { pause } = self.breaker {
-                    self.breaker = Breaker::Open { until: now, pause };
+                    self.breaker = Breaker::Open { until: now, pause, follows: false };
                 }
+                false
             }
             Sign::Alive => {
                 self.silent_in_a_row = 0;
-                self.breaker = Breaker::Closed;
+                self.answered_at = now;
                 self.limit = (self.limit + 1).min(self.limit_max);
+                std::mem::replace(&mut self.breaker, Breaker::Closed) != Breaker::Closed
             }
             Sign::Silent => {
                 self.silent_in_a_row = self.silent_in_a_row.saturating_add(1);
                 self.limit = (self.limit / 2).max(1);
-                match self.breaker {
-                    Breaker::Probing { pause } => {
-                        let pause = (pause * 2).min(BREAKER_PAUSE_MAX);
-                        self.breaker = Breaker::Open { until: now + pause, pause };
-                    }
-                    Breaker::Closed if self.silent_in_a_row >= BREAKER_FAILURES => {
-                        self.breaker = Breaker::Open { until: now + BREAKER_PAUSE_MIN, pause: BREAKER_PAUSE_MIN };
-                    }
-                    Breaker::Closed | Breaker::Open { .. } => {}
-                }
+                let pause = match self.breaker {
+                    Breaker::Probing { pause } => (pause * 2).min(BREAKER_PAUSE_MAX),
+                    Breaker::Closed if self.silent_in_a_row >= BREAKER_FAILURES => BREAKER_PAUSE_MIN,
+                    Breaker::Closed | Breaker::Open { .. } => return false,
+                };
+                self.breaker = Breaker::Open { until: now + pause, pause, follows: false };
+                true
             }
+        }
+    }
+
+    /// Hears that another node, or this one, opened this breaker until a time, for a pause that ends then.
+    pub fn hear_open(&mut self, until: Timestamp, pause: Duration) {
+        let is_news = match self.breaker {
+            Breaker::Closed => self.answered_at <= until.minus(pause),
+            Breaker::Open { until: ours, follows: true, .. } => until + FOLLOWS > ours,
+            Breaker::Open { until: ours, follows: false, .. } => until > ours,
+            // This node is about to know better.
+            Breaker::Probing { .. } => false,
+        };
+        if is_news {
+            // What is closed again begins with one attempt, on every node.
+            self.limit = 1;
+            self.breaker = Breaker::Open { until: until + FOLLOWS, pause, follows: true };
+        }
+    }
+
+    /// Hears that no node has this breaker open.
+    pub fn hear_closed(&mut self) {
+        if self.breaker != Breaker::Closed {
+            self.breaker = Breaker::Closed;
+            self.silent_in_a_row = 0;
         }
     }
 }
@@ -229,5 +274,61 @@ mod tests {
         ] {
             assert_eq!(Sign::of(&outcome), sign, "{outcome}");
         }
+    }
+
+    #[test]
+    fn other_nodes_hear_when_a_breaker_opens_opens_anew_and_closes_and_of_nothing_else() {
+        let mut pace = Pace::new(8);
+        for _ in 1..BREAKER_FAILURES {
+            assert!(!pace.learn(Sign::Silent, NOW));
+        }
+        assert!(pace.learn(Sign::Silent, NOW));
+        assert_eq!(pace.opened(), Some((after(1), BREAKER_PAUSE_MIN)));
+        assert!(!pace.learn(Sign::Silent, NOW), "an attempt that was under way");
+        pace.begin(after(1));
+        assert_eq!(pace.opened(), None, "a probe is under way");
+        assert!(!pace.learn(Sign::Nothing, after(1)));
+        pace.begin(after(1));
+        assert!(pace.learn(Sign::Silent, after(1)));
+        assert_eq!(pace.opened(), Some((after(3), Duration::from_secs(2))));
+        pace.begin(after(3));
+        assert!(pace.learn(Sign::Alive, after(3)));
+        assert_eq!(pace.opened(), None);
+        assert!(!pace.learn(Sign::Alive, after(3)));
+    }
+
+    #[test]
+    fn who_had_an_answer_since_another_nodes_breaker_opened_goes_on() {
+        for (answered_at, goes_on) in [(9, false), (10, false), (11, true)] {
+            let mut pace = Pace::new(8);
+            pace.learn(Sign::Alive, after(answered_at));
+            pace.hear_open(after(14), Duration::from_secs(4));
+            assert_eq!(pace.is_closed(), goes_on, "opened at 10, answered at {answered_at}");
+        }
+    }
+
+    #[test]
+    fn a_node_follows_the_one_that_opened_a_breaker_and_probes_when_no_more_is_heard_of_it() {
+        let mut pace = Pace::new(8);
+        for _ in 0..8 {
+            pace.learn(Sign::Alive, NOW);
+        }
+        for (until, pause, probe_at) in [(1, 1, 3), (3, 2, 5), (2, 1, 5), (7, 4, 9)] {
+            pace.hear_open(after(until), Duration::from_secs(pause));
+            assert_eq!((pace.limit(NOW), pace.probe_at(NOW), pace.opened()), (0, Some(after(probe_at)), None), "after hearing {until}");
+        }
+        // Silence: it takes over, and its own pauses go on from there.
+        pace.begin(after(9));
+        pace.hear_open(after(8), Duration::from_secs(4));
+        assert_eq!(pace.limit(after(9)), 1, "a probe under way is not called off");
+        assert!(pace.learn(Sign::Silent, after(9)));
+        assert_eq!(pace.opened(), Some((after(17), Duration::from_secs(8))));
+        pace.hear_open(after(17), Duration::from_secs(8));
+        assert_eq!(pace.opened(), Some((after(17), Duration::from_secs(8))), "its own news comes back");
+        pace.hear_open(after(18), Duration::from_secs(8));
+        assert_eq!((pace.opened(), pace.probe_at(NOW)), (None, Some(after(20))), "another one took it over");
+        pace.hear_closed();
+        assert!(pace.is_closed());
+        assert_eq!(pace.limit(NOW), 1, "and the lane grows again from one");
     }
 }

@@ -13,7 +13,7 @@ pub struct Settings {
     pub retry: RetryProfile,
     /// Park after one failure where "require acknowledgement" is off, as the spec text has it. Off: retried all the same.
     pub honour_acknowledgement_off: bool,
-    /// Attempts at once to one listener, at most.
+    /// Attempts at once to one listener, at most, by all nodes together.
     pub lane_concurrency_max: u32,
     /// Deliveries of one lane in memory, at most; beyond that they wait in the store.
     pub lane_queue_max: u32,

@@ -219,6 +219,9 @@ impl Core {
         let mut before = Before::Nothing;
         loop {
             let (turn, more) = lane.turn(before, (self.clock)());
+            if self.lanes.breakers.note(&lane) {
+                self.lanes.due.notify_one();
+            }
             for _ in 0..more {
                 Start::start(&*self, &lane);
             }
@@ -357,6 +360,7 @@ impl Core {
         loop {
             let now = (self.clock)();
             self.limits.look_again(&self.lanes, &*self.executor, &*self.store, now).await;
+            let next_share = self.lanes.breakers.share(|| self.lanes.all(), &*self.store, now).await;
             let wait = match self.claim(&life, now).await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -365,6 +369,7 @@ impl Core {
                 }
             };
             self.lanes.forget_idle(now);
+            let wait = wait.min(next_share);
             tokio::select! {
                 () = self.stopping.cancelled() => break,
                 () = self.lanes.due.notified() => tokio::time::sleep(PAUSE_MIN).await,

@@ -133,6 +133,8 @@ macro_rules! store_conformance {
                 what_a_retired_node_held_is_claimable_at_once,
                 a_late_life_goes_on_unless_something_was_claimed_from_it,
                 an_expired_life_is_cleared_away,
+                an_open_breaker_is_heard_of_until_it_closes_or_is_forgotten,
+                the_longest_pause_of_a_breaker_stands,
                 lives_differ_and_live_nodes_share_no_number;
             ordering:
                 deliveries_of_one_key_go_one_at_a_time,

@@ -4,6 +4,7 @@
 //! leases and due times are checked inside the store, never in the caller's memory. A call that returns `Ok` is on
 //! stable storage.
 
+pub mod breaker;
 pub mod cache;
 mod checksum;
 pub mod claim;

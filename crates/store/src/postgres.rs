@@ -14,6 +14,7 @@ mod action;
 mod address;
 mod attempt;
 mod batch;
+mod breaker;
 mod claim;
 mod claims;
 mod clock;

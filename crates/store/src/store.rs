@@ -15,6 +15,7 @@ use countersign_core::{
 
 use crate::{
     Refused, StoreError,
+    breaker::{BreakerChange, OpenBreaker},
     claim::{Claim, Claimed, DueListener, HeldSubscription, Release},
     envelopes::{EnvelopePage, EnvelopeQuery, StoredEnvelope},
     job::{Job, JobState},
@@ -88,6 +89,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// All nodes known.
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError>;
+
+    /// Tells the other nodes what became of breakers of this one, at most one change for each listener, and hears which are open
+    /// anywhere; see [`crate::breaker`]. At most [`crate::breaker::OPEN_MAX`], those that may be probed last first.
+    async fn share_breakers(&self, changes: Vec<BreakerChange>, now: Timestamp) -> Result<Vec<OpenBreaker>, StoreError>;
 
     // --- accounts and their configuration ---
 

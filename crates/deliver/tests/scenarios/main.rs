@@ -12,6 +12,7 @@ mod limits;
 mod order;
 mod panicking;
 mod retry_count;
+mod several_nodes;
 mod shutdown;
 mod standing;
 mod support;

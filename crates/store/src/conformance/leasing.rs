@@ -1,11 +1,16 @@
 //! Rows about lives of nodes, and what becomes of leases when one ends.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use countersign_core::delivery::DeliveryState;
+use countersign_core::{delivery::DeliveryState, id::ListenerId};
 
 use super::world::{LONG, START, World, at, claim};
-use crate::{Refused, claim::SUSPECT_FROM, settle::Next};
+use crate::{
+    Refused,
+    breaker::{BreakerChange, FORGOTTEN_AFTER, OpenBreaker},
+    claim::SUSPECT_FROM,
+    settle::Next,
+};
 
 /// What a dead incarnation held is due, and it is counted that it was in the hands of one that died.
 pub async fn what_a_dead_incarnation_held_is_claimable_and_counted(world: World) {
@@ -34,7 +39,7 @@ pub async fn what_a_dead_incarnation_held_is_claimable_and_counted(world: World)
 /// Within a lane, what a dead incarnation held and what waits come in one order, under one quota.
 pub async fn orphans_and_what_waits_share_order_and_quota(world: World) {
     let (account, subscription) = world.subscribed().await;
-    let dead = world.store.register_node("short", 1, START, std::time::Duration::from_secs(1)).await.expect("stored").incarnation;
+    let dead = world.store.register_node("short", 1, START, Duration::from_secs(1)).await.expect("stored").incarnation;
     let by = world.node().await;
     let first = world.recorded_as(account, subscription, 7, DeliveryState::Leased { by: dead }).await;
     let second = world.waiting(account, subscription, 7).await;
@@ -134,4 +139,35 @@ pub async fn lives_differ_and_live_nodes_share_no_number(world: World) {
     assert!(world.store.nodes().await.expect("read").is_empty());
     let next = world.store.register_node("a node", 1, START, LONG).await.expect("stored");
     assert!(!numbers.contains(&next.number), "a node whose clock was set back must not repeat ids it made before");
+}
+
+fn open(listener: i64, until_s: u64, pause_s: u64) -> OpenBreaker {
+    OpenBreaker { listener: ListenerId(listener), until: at(until_s), pause: Duration::from_secs(pause_s) }
+}
+
+/// What one node tells of a breaker all hear, until one of them closes it, or nobody has probed it for long.
+pub async fn an_open_breaker_is_heard_of_until_it_closes_or_is_forgotten(world: World) {
+    let share = async |changes: &[BreakerChange], now| world.store.share_breakers(changes.to_vec(), now).await.expect("shared");
+    assert!(share(&[], START).await.is_empty());
+    let (first, second) = (open(7, 1, 1), open(8, 30, 30));
+    let told = share(&[BreakerChange::Opened(first), BreakerChange::Opened(second)], START).await;
+    assert_eq!(told, [second, first], "what is probed last comes first");
+    assert_eq!(share(&[], at(2)).await, [second, first], "also when it may be probed");
+    assert_eq!(share(&[BreakerChange::Closed(second.listener), BreakerChange::Closed(ListenerId(9))], at(2)).await, [first]);
+    let end = first.until + FORGOTTEN_AFTER;
+    assert_eq!(share(&[], end.minus(Duration::from_secs(1))).await, [first]);
+    assert!(share(&[], end).await.is_empty());
+    // Forgotten means gone: a clock that is set back does not bring it back.
+    assert_eq!(share(&[BreakerChange::Opened(open(9, 700, 1))], end).await, [open(9, 700, 1)]);
+    assert_eq!(share(&[], START).await, [open(9, 700, 1)]);
+}
+
+/// Two nodes that open a breaker do not shorten each other's pause; once it was closed it may open for less.
+pub async fn the_longest_pause_of_a_breaker_stands(world: World) {
+    let share = async |change| world.store.share_breakers(vec![change], START).await.expect("shared");
+    assert_eq!(share(BreakerChange::Opened(open(7, 4, 4))).await, [open(7, 4, 4)]);
+    assert_eq!(share(BreakerChange::Opened(open(7, 2, 1))).await, [open(7, 4, 4)]);
+    assert_eq!(share(BreakerChange::Opened(open(7, 8, 8))).await, [open(7, 8, 8)]);
+    assert!(share(BreakerChange::Closed(ListenerId(7))).await.is_empty());
+    assert_eq!(share(BreakerChange::Opened(open(7, 1, 1))).await, [open(7, 1, 1)]);
 }

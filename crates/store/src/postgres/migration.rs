@@ -18,8 +18,10 @@ struct Migration {
 }
 
 /// In order, without gaps. A file that was released is never changed: its checksum is in the databases it was applied to.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "initial", oldest_program: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", oldest_program: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") },
+    Migration { version: 2, name: "breakers", oldest_program: 1, sql: include_str!("../../migrations/postgres/0002_breakers.sql") },
+];
 
 /// The schema this program works with.
 pub(super) const SCHEMA: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

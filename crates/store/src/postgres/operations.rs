@@ -14,7 +14,7 @@ use countersign_core::{
 };
 
 use super::{
-    account, action, claim, content, credential, envelope, event, hold, idempotency, job, listing, node, object, retention,
+    account, action, breaker, claim, content, credential, envelope, event, hold, idempotency, job, listing, node, object, retention,
     server::Server,
     settle::{self, Prepared},
     store::PostgresStore,
@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     Refused, Store, StoreError,
+    breaker::{BreakerChange, OpenBreaker},
     claim::{Claim, Claimed, DueListener, HeldSubscription, Release},
     envelopes::{EnvelopePage, EnvelopeQuery, StoredEnvelope},
     job::{Job, JobState},
@@ -127,6 +128,14 @@ impl Store for PostgresStore {
 
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         read!(self, conn => node::all(&conn, &self.inner.clock))
+    }
+
+    async fn share_breakers(&self, changes: Vec<BreakerChange>, now: Timestamp) -> Result<Vec<OpenBreaker>, StoreError> {
+        let clock = &self.inner.clock;
+        if !changes.is_empty() {
+            write!(self, tx => breaker::write(&tx, clock, &changes, now))?;
+        }
+        read!(self, conn => breaker::open(&conn, clock, now))
     }
 
     async fn create_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError> {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     Refused, Store, StoreError,
+    breaker::{BreakerChange, OpenBreaker},
     claim::{Claim, Claimed, DueListener, HeldSubscription, Release},
     envelopes::{EnvelopePage, EnvelopeQuery, StoredEnvelope},
     job::{Job, JobState},
@@ -151,6 +152,10 @@ impl Store for SqliteStore {
 
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         self.read(node::all).await
+    }
+
+    async fn share_breakers(&self, changes: Vec<BreakerChange>, now: Timestamp) -> Result<Vec<OpenBreaker>, StoreError> {
+        Ok(self.inner.breakers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).share(changes, now))
     }
 
     async fn create_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError> {

@@ -22,7 +22,10 @@ use super::{
     vaults::CurrentVault,
     writer::{Desk, Writer},
 };
-use crate::vault::{Vault, VaultKey};
+use crate::{
+    breaker::Board,
+    vault::{Vault, VaultKey},
+};
 
 /// Where the keys of the vault come from.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +90,8 @@ pub(super) struct Inner {
     pub(super) settings: Settings,
     /// Where retention goes on looking for deliveries, events and contents.
     pub(super) retained_to: RetainedTo,
+    /// What its one process would tell other nodes.
+    pub(super) breakers: Mutex<Board>,
     /// One rotation at a time.
     pub(super) rotating: tokio::sync::Mutex<()>,
 }
@@ -151,6 +156,7 @@ impl SqliteStore {
             dir,
             settings,
             retained_to: RetainedTo::default(),
+            breakers: Mutex::default(),
             rotating: tokio::sync::Mutex::new(()),
         };
         Ok(Self { inner: Arc::new(inner) })

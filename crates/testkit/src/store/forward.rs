@@ -14,6 +14,7 @@ use countersign_core::{
 };
 use countersign_store::{
     Refused, Store, StoreError,
+    breaker::{BreakerChange, OpenBreaker},
     claim::{Claim, Claimed, DueListener, HeldSubscription, Release},
     envelopes::{EnvelopePage, EnvelopeQuery, StoredEnvelope},
     job::{Job, JobState},
@@ -85,6 +86,10 @@ impl Store for FaultyStore {
 
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
         self.call("nodes", self.inner.nodes()).await
+    }
+
+    async fn share_breakers(&self, changes: Vec<BreakerChange>, now: Timestamp) -> Result<Vec<OpenBreaker>, StoreError> {
+        self.call("share_breakers", self.inner.share_breakers(changes, now)).await
     }
 
     async fn create_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError> {
