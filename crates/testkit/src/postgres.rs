@@ -10,8 +10,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+use crate::tls::Identity;
 
 /// How long a server may take to start: after a crash it goes through its log first.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
@@ -61,6 +63,29 @@ impl PostgresServer {
         panic!("the server does not start");
     }
 
+    /// Starts it again with TLS and this certificate, and takes no other connections over TCP from then on unless `also_plain`.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn turn_tls_on(&mut self, identity: &Identity, also_plain: bool) {
+        self.end("-INT");
+        let data = self.folder.path().join("data");
+        for (name, text) in [("server.crt", identity.certificate_pem().to_owned()), ("server.key", identity.key_pem())] {
+            let file = data.join(name);
+            fs::write(&file, text).expect("written");
+            fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("the owner's alone");
+            if let Some((user, group)) = server_user() {
+                std::os::unix::fs::chown(&file, Some(user), Some(group)).expect("given to the server's user");
+            }
+        }
+        let settings = data.join("postgresql.conf");
+        let text = fs::read_to_string(&settings).expect("the settings") + "ssl = on\n";
+        fs::write(&settings, text).expect("the settings");
+        let kind = if also_plain { "host" } else { "hostssl" };
+        fs::write(data.join("pg_hba.conf"), format!("local all all trust\n{kind} all all 127.0.0.1/32 trust\n")).expect("who may connect");
+        assert!(self.resume(), "the server does not start with TLS");
+    }
+
     /// Starts it again after [`PostgresServer::kill`] or [`PostgresServer::stop`], on the same port and data. False when it does not start.
     pub fn resume(&mut self) -> bool {
         self.running = None;
@@ -80,6 +105,23 @@ impl PostgresServer {
     /// When it does not end.
     pub fn kill(&mut self) {
         self.end("-QUIT");
+    }
+
+    /// Ends its main process with `SIGKILL` and starts it again as soon as that can be. The other processes notice by themselves; until the
+    /// last of them has gone a new one does not start.
+    ///
+    /// # Panics
+    /// When it does not start again.
+    pub fn kill_at_once(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.signal("-KILL");
+            running.child.wait().expect("it ends");
+        }
+        let deadline = Instant::now() + START_TIME_MAX;
+        while !self.resume() {
+            assert!(Instant::now() < deadline, "the server does not start again");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Stops it as an operator does who does not wait for clients (`SIGINT`: fast shutdown).

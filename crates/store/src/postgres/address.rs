@@ -27,8 +27,9 @@ pub(super) struct Address {
 impl Address {
     /// Reads a URL (`postgresql://user@host:5432/database`, several hosts with commas) or a list of `key=value`.
     ///
-    /// TLS is asked for beyond this machine unless the URL says `sslmode=disable` or `prefer`. Every `sslmode` that means TLS
-    /// verifies the certificate and its host, since encryption to whoever answers protects from nobody.
+    /// TLS is asked for beyond this machine unless the URL says `sslmode=disable` or `prefer`, and on it only where the URL says so: the
+    /// server of a distribution often comes with TLS on and a certificate of nobody. Every `sslmode` that means TLS verifies the
+    /// certificate and its host, since encryption to whoever answers protects from nobody.
     pub(super) fn read(url: &Secret, password: Option<&Secret>) -> Result<Self, OpenError> {
         let url = url.expose_secret();
         // The driver knows three words; what the stricter ones ask for is done anyway.
@@ -42,7 +43,7 @@ impl Address {
         }
         let local = config.get_hosts().iter().all(is_local);
         if !url.contains("sslmode=") {
-            config.ssl_mode(if local { SslMode::Prefer } else { SslMode::Require });
+            config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
         }
         if config.get_application_name().is_none() {
             config.application_name("countersign");
@@ -100,9 +101,10 @@ mod tests {
             ("postgresql://u@db.example/d", SslMode::Require),
             ("postgresql://u@db.example/d?sslmode=disable", SslMode::Disable),
             ("postgresql://u@db.example/d?sslmode=verify-full", SslMode::Require),
-            ("postgresql://u@127.0.0.1:5433/d", SslMode::Prefer),
+            ("postgresql://u@127.0.0.1:5433/d", SslMode::Disable),
+            ("postgresql://u@127.0.0.1:5433/d?sslmode=prefer", SslMode::Prefer),
             ("postgresql://u@localhost,db.example/d", SslMode::Require),
-            ("host=/run/postgresql user=u", SslMode::Prefer),
+            ("host=/run/postgresql user=u", SslMode::Disable),
         ] {
             assert_eq!(read(url).map(|address| address.config.get_ssl_mode()).ok(), Some(mode), "{url}");
         }
