@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, bail};
 use countersign_core::Secret;
+use countersign_server::clock::{self, Clock};
 use countersign_store::{
     Store,
     postgres::{self, PostgresStore},
@@ -18,14 +19,19 @@ const DATA_DIR_DEFAULT: &str = "countersign-data";
 /// The password of the database, where it stands in no file.
 const PASSWORD: &str = "COUNTERSIGN_DATABASE_PASSWORD";
 
-/// Opens the store that the settings name.
+/// Opens the store that the settings name, and gives the clock that a process on it goes by: the database's, where several nodes
+/// must agree.
 ///
 /// # Errors
 /// One clause that names what does not work and what to do.
-pub(crate) async fn open_store(settings: &ServeSettings) -> anyhow::Result<Arc<dyn Store>> {
+pub(crate) async fn open_store(settings: &ServeSettings) -> anyhow::Result<(Arc<dyn Store>, Clock)> {
     match postgres_settings(settings)? {
-        None => Ok(Arc::new(open_embedded(data_dir(settings)).await?)),
-        Some(asked) => Ok(Arc::new(PostgresStore::open(asked).await?)),
+        None => Ok((Arc::new(open_embedded(data_dir(settings)).await?), clock::system())),
+        Some(asked) => {
+            let store = PostgresStore::open(asked).await?;
+            let clock = store.clock();
+            Ok((Arc::new(store), Arc::new(clock)))
+        }
     }
 }
 

@@ -133,14 +133,13 @@ impl Process {
         };
         let address = listener.as_ref().map_or(Ok(listen), TcpListener::local_addr)?;
         let data_dir = data_dir(settings).to_owned();
-        let store = open_store(settings).await?;
+        let (store, clock) = open_store(settings).await?;
         let public_url = settings.public_url.clone().unwrap_or_else(|| {
             let scheme = if settings.tls_cert.is_some() { "https" } else { "http" };
             format!("{scheme}://{address}")
         });
         let public_url = public_url.trim_end_matches('/').to_owned();
 
-        let clock = countersign_server::clock::system();
         let dice: countersign_deliver::Dice = Arc::new(random_u32);
         let egress_settings = countersign_egress::Settings {
             total_timeout: worker_settings.delivery_timeout,

@@ -13,7 +13,7 @@ use countersign_core::{
 use tokio_postgres::Row;
 
 use super::{
-    clock::DatabaseClock,
+    clock::{DatabaseClock, TIME},
     fault::Fault,
     pool::Conn,
     value::{column, id, p, raw, text},
@@ -128,15 +128,11 @@ pub(super) async fn renew(
     now: Timestamp,
     ttl: Duration,
 ) -> Result<Result<(), Refused>, Fault> {
-    clock.heard(time_there(conn).await?);
+    let asked = clock.asks();
+    clock.heard(column(&conn.only(TIME, &[]).await?, 0)?, asked);
     let renew = "UPDATE node SET expires_at = $2 WHERE incarnation = $1 AND NOT fenced";
     let changed = conn.execute(renew, &[p(&id(incarnation.raw())), p(&clock.there(now + ttl))]).await?;
     Ok(if changed == 1 { Ok(()) } else { Err(Refused::LeaseLost) })
-}
-
-/// The database's clock, in microseconds.
-pub(super) async fn time_there(conn: &Conn) -> Result<i64, Fault> {
-    column(&conn.only("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", &[]).await?, 0)
 }
 
 pub(super) async fn retire(conn: &Conn, incarnation: Incarnation) -> Result<(), Fault> {

@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::Secret;
+use countersign_core::{Secret, Timestamp};
 use tokio::sync::Mutex;
 use tokio_postgres::{Client, error::SqlState};
 
 use super::{
     address::Address,
     batch::Batcher,
-    clock::DatabaseClock,
+    clock::{DatabaseClock, TIME},
     doubt::Doubts,
     fault::{OpenError, words},
     keys::{KeySource, open_vault},
@@ -65,7 +65,7 @@ pub(super) struct Inner {
     pub(super) recording: Batcher<Recording>,
     pub(super) settling: Batcher<Settling>,
     pub(super) vault: Arc<Vault>,
-    pub(super) clock: DatabaseClock,
+    pub(super) clock: Arc<DatabaseClock>,
     pub(super) doubts: Doubts,
     /// One claim of deliveries, timers or jobs at a time, so that no doubt is overtaken.
     pub(super) claiming: Mutex<()>,
@@ -103,6 +103,9 @@ impl PostgresStore {
         for warning in server.warnings() {
             tracing::warn!(database = %address.shown, "{warning}");
         }
+        let clock = Arc::new(DatabaseClock::default());
+        let asked = clock.asks();
+        clock.heard(time_there(&client).await?, asked);
         let migrated = migration::migrate(&client).await?;
         let vault = Arc::new(open_vault(&client, &settings.keys).await?);
         drop(client);
@@ -121,7 +124,7 @@ impl PostgresStore {
             recording,
             settling,
             vault,
-            clock: DatabaseClock::default(),
+            clock,
             doubts: Doubts::default(),
             claiming: Mutex::new(()),
             retained_to: RetainedTo::default(),
@@ -142,11 +145,26 @@ impl PostgresStore {
         migration::migrate(&client).await
     }
 
+    /// The clock of the database, for the whole process: nodes whose own clocks differ agree on it. From now on times that callers
+    /// pass are taken to be of this clock.
+    pub fn clock(&self) -> impl Fn() -> Timestamp + Send + Sync + 'static {
+        let clock = Arc::clone(&self.inner.clock);
+        clock.follow();
+        move || clock.now()
+    }
+
     /// Where the database is: hosts and ports, for people.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.inner.shown
     }
+}
+
+async fn time_there(client: &Client) -> Result<i64, OpenError> {
+    let failed = |error: tokio_postgres::Error| OpenError::Failed(words(&error));
+    let rows = client.query_typed(TIME, &[]).await.map_err(failed)?;
+    let row = rows.first().ok_or_else(|| OpenError::Failed("it does not say what time it is".into()))?;
+    row.try_get(0).map_err(failed)
 }
 
 fn connector(settings: &Settings) -> Result<(Address, Connector), OpenError> {

@@ -122,7 +122,7 @@ async fn opened(installation: &Installation) -> anyhow::Result<Arc<dyn Store>> {
     if settings.database_url.is_none() && !path.is_dir() {
         return Err(Misuse::error(format!("there is no data directory {}; name it with --data-dir", path.display())));
     }
-    open_store(&settings).await
+    Ok(open_store(&settings).await?.0)
 }
 
 async fn one(store: &dyn Store, id: Option<Uuid>) -> anyhow::Result<Account> {
