@@ -7,6 +7,7 @@
 //! - What callers of `record` and `settle` bring goes out in array statements, one for each table and batch (`batch`).
 //! - A lease names an incarnation of a node and ends with it, by the clock of the database (`node`, `clock`). A claim passes
 //!   over whatever another transaction holds (`claim`).
+//! - Events and attempts are divided by day, and go by day; deliveries, which claims look through, are not (`day`).
 //! - What failed before its commit is tried again; a commit whose outcome is not known never is (`transaction`, `doubt`).
 
 mod account;
@@ -20,6 +21,8 @@ mod claims;
 mod clock;
 mod content;
 mod credential;
+mod day;
+mod days;
 mod delivery;
 mod doubt;
 mod envelope;
@@ -34,6 +37,7 @@ mod migration;
 mod node;
 mod object;
 mod operations;
+mod partition;
 mod pool;
 mod record;
 mod retention;

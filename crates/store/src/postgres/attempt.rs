@@ -12,6 +12,8 @@ use crate::settle::{AttemptRow, Exchange};
 
 /// Attempts of one delivery that are read; more than any retry schedule makes.
 const ATTEMPTS_MAX: i64 = 1_000;
+/// How far the ids of nodes may be apart whose clocks are not the same: an hour.
+pub(super) const CLOCKS_APART: i64 = 3_600_000 << 22;
 
 /// An attempt to be stored in front of its chain. Its exchange comes as JSON.
 pub(super) struct NewAttempt<'a> {
@@ -51,17 +53,22 @@ pub(super) async fn insert(conn: &Conn, attempts: &[NewAttempt<'_>]) -> Result<(
     Ok(())
 }
 
-/// All attempts of a chain, oldest first.
-pub(super) async fn all(conn: &Conn, last: Option<i64>) -> Result<Vec<AttemptRow>, Fault> {
+/// All attempts of a delivery, oldest first. Their ids lie between its own and that of the last, give or take what the clocks of nodes
+/// are apart, which says in which days to look.
+pub(super) async fn all(conn: &Conn, of: DeliveryId, last: Option<i64>) -> Result<Vec<AttemptRow>, Fault> {
     let Some(last) = last else { return Ok(Vec::new()) };
+    let (from, to) = (id(of.raw()) - CLOCKS_APART, last.saturating_add(CLOCKS_APART));
+    // The offset keeps the planner from reading whole days at once.
     let chain = "WITH RECURSIVE chain AS (
             SELECT a.*, 1 AS place FROM attempt a WHERE a.id = $1
             UNION ALL
-            SELECT a.*, c.place + 1 FROM chain c JOIN attempt a ON a.id = c.previous WHERE c.place < $2
+            SELECT a.*, c.place + 1 FROM chain c CROSS JOIN LATERAL
+                (SELECT * FROM attempt WHERE id = c.previous AND id >= $3 AND id <= $4 OFFSET 0) a
+            WHERE c.place < $2
         )
         SELECT id, started_at, elapsed_us, retry_count, counted, status, class, error, exchange, answer_head
         FROM chain ORDER BY place DESC";
-    conn.rows(chain, &[p(&last), p(&ATTEMPTS_MAX)]).await?.iter().map(read).collect()
+    conn.rows(chain, &[p(&last), p(&ATTEMPTS_MAX), p(&from), p(&to)]).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<AttemptRow, Fault> {
@@ -84,17 +91,4 @@ fn read(row: &Row) -> Result<AttemptRow, Fault> {
 /// An HTTP status that may be absent.
 pub(super) fn status(row: &Row, index: usize) -> Result<Option<u16>, Fault> {
     Ok(column::<Option<i32>>(row, index)?.and_then(|status| u16::try_from(status).ok()))
-}
-
-/// Deletes chains.
-pub(super) async fn delete(conn: &Conn, last: &[i64]) -> Result<(), Fault> {
-    let last = last.to_vec();
-    let delete = "WITH RECURSIVE chain AS (
-            SELECT a.id, a.previous FROM attempt a WHERE a.id = ANY ($1)
-            UNION ALL
-            SELECT a.id, a.previous FROM chain c JOIN attempt a ON a.id = c.previous
-        )
-        DELETE FROM attempt WHERE id IN (SELECT id FROM chain)";
-    conn.execute(delete, &[p(&last)]).await?;
-    Ok(())
 }

@@ -15,7 +15,7 @@ use tokio_postgres::Row;
 
 use super::{
     clock::DatabaseClock,
-    delivery::{self, BEHIND, DeliveryRow, columns},
+    delivery::{self, DeliveryRow, columns},
     event::{self, Found},
     fault::Fault,
     node::{self, DeadHolder, OF_DELIVERIES},
@@ -31,22 +31,22 @@ const _: () = assert!(SUSPECT_FROM == 3, "the index over suspects and the statem
 const WAITING: &str = concat!(
     "SELECT ",
     columns!(),
-    ", e.bytes FROM unnest($1::bigint[], $2::bigint[]) lane (listener, room) CROSS JOIN LATERAL (
+    " FROM unnest($1::bigint[], $2::bigint[]) lane (listener, room) CROSS JOIN LATERAL (
         SELECT * FROM delivery w WHERE w.listener = lane.listener AND w.state = 0 AND w.held = 0 AND NOT w.queued AND w.at <= $3
             AND w.orphaned < 3
         ORDER BY w.at, w.id LIMIT lane.room FOR UPDATE SKIP LOCKED
-     ) d LEFT JOIN event e ON e.id = d.event"
+     ) d"
 );
 /// What the dead of `$3` hold in the lanes of `$1`; `$4` is for each of them the threshold with its death counted.
 const ORPHANED: &str = concat!(
     "SELECT ",
     columns!(),
-    ", e.bytes FROM unnest($1::bigint[], $2::bigint[]) lane (listener, room)
+    " FROM unnest($1::bigint[], $2::bigint[]) lane (listener, room)
      CROSS JOIN unnest($3::bigint[], $4::bigint[]) dead (holder, suspect_from) CROSS JOIN LATERAL (
         SELECT * FROM delivery w WHERE w.leased_by = dead.holder AND w.listener = lane.listener AND w.state = 1
             AND w.orphaned < dead.suspect_from
         ORDER BY w.at, w.id LIMIT lane.room FOR UPDATE SKIP LOCKED
-     ) d LEFT JOIN event e ON e.id = d.event"
+     ) d"
 );
 /// Lanes of `$1` with anything in the index over suspects, and whether the claimer `$2` holds one of the lane.
 const SUSPECTED: &str = "SELECT listener, bool_or(state = 1 AND leased_by = $2 AND orphaned >= 3) FROM delivery
@@ -55,29 +55,29 @@ const SUSPECTED: &str = "SELECT listener, bool_or(state = 1 AND leased_by = $2 A
 const SUSPECTS_WAITING: &str = concat!(
     "SELECT ",
     columns!(),
-    ", e.bytes FROM unnest($1::bigint[]) lane (listener) CROSS JOIN LATERAL (
+    " FROM unnest($1::bigint[]) lane (listener) CROSS JOIN LATERAL (
         SELECT * FROM delivery w WHERE w.listener = lane.listener AND w.state = 0 AND w.held = 0 AND NOT w.queued AND w.at <= $2
             AND w.orphaned >= 3 AND w.orphaned >= 2 AND w.state <= 1
         ORDER BY w.at, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
-     ) d LEFT JOIN event e ON e.id = d.event"
+     ) d"
 );
 /// A suspect that each of the dead of `$2` holds, in each lane of `$1`.
 const SUSPECTS_ORPHANED: &str = concat!(
     "SELECT ",
     columns!(),
-    ", e.bytes FROM unnest($1::bigint[]) lane (listener)
+    " FROM unnest($1::bigint[]) lane (listener)
      CROSS JOIN unnest($2::bigint[], $3::bigint[]) dead (holder, suspect_from) CROSS JOIN LATERAL (
         SELECT * FROM delivery w WHERE w.leased_by = dead.holder AND w.listener = lane.listener AND w.state = 1
             AND w.orphaned >= dead.suspect_from AND w.orphaned >= 2 AND w.state <= 1
         ORDER BY w.at, w.id LIMIT 1 FOR UPDATE SKIP LOCKED
-     ) d LEFT JOIN event e ON e.id = d.event"
+     ) d"
 );
 
 /// A row that may be claimed; this transaction holds its lock.
 struct Candidate {
     row: DeliveryRow,
     due_at: Timestamp,
-    /// Bytes of its event's snapshot.
+    /// Bytes of its event's snapshot; see [`weigh`].
     bytes: usize,
     /// Who held it, when it is an orphan.
     orphan_of: Option<DeadHolder>,
@@ -90,7 +90,8 @@ pub(super) async fn lease(conn: &Conn, clock: &DatabaseClock, claim: &Claim) -> 
         return Ok(Vec::new());
     }
     let dead = node::dead_holders(conn, OF_DELIVERIES, lives_at).await?;
-    let found = candidates(conn, claim, &dead).await?;
+    let mut found = candidates(conn, claim, &dead).await?;
+    weigh(conn, &mut found).await?;
     let chosen = choose(claim, found);
     let chosen = without_blocked(conn, without_revived(conn, lives_at, chosen).await?).await?;
     take(conn, claim.by, chosen).await
@@ -132,14 +133,23 @@ async fn candidates(conn: &Conn, claim: &Claim, dead: &[DeadHolder]) -> Result<H
     Ok(found)
 }
 
+/// Looks up the bytes of the candidates' events: apart from the claim, so that the days of other events are not planned for.
+async fn weigh(conn: &Conn, found: &mut HashMap<ListenerId, Vec<Candidate>>) -> Result<(), Fault> {
+    let events: HashSet<i64> = found.values().flatten().map(|candidate| id(candidate.row.delivery.event.raw())).collect();
+    let lengths = event::lengths(conn, &events.into_iter().collect::<Vec<_>>()).await?;
+    for candidate in found.values_mut().flatten() {
+        candidate.bytes = lengths.get(&id(candidate.row.delivery.event.raw())).copied().unwrap_or(0);
+    }
+    Ok(())
+}
+
 fn read(row: &Row, dead: &[DeadHolder]) -> Result<Candidate, Fault> {
     let delivery = delivery::read(row)?;
     let orphan_of = match delivery.delivery.state {
         DeliveryState::Leased { by } => dead.iter().find(|holder| holder.incarnation == id(by.raw())).copied(),
         _ => None,
     };
-    let bytes = column::<Option<i64>>(row, BEHIND)?.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    Ok(Candidate { row: delivery, due_at: time(row, 8)?, bytes, orphan_of })
+    Ok(Candidate { row: delivery, due_at: time(row, 8)?, bytes: 0, orphan_of })
 }
 
 /// The oldest of each lane up to its quota, lane after lane, until the budget is spent; each event counts once, and one row is

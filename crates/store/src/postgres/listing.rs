@@ -79,7 +79,7 @@ pub(super) async fn ids(
 pub(super) async fn one(conn: &Conn, account: AccountId, delivery: DeliveryId) -> Result<Option<DeliveryDetail>, Fault> {
     let sql = format!("{LISTED} WHERE d.id = $1 AND d.account = $2");
     let Some(row) = conn.first(&sql, &[p(&id(delivery.raw())), p(&account.0)]).await? else { return Ok(None) };
-    let attempts = attempt::all(conn, delivery::read(&row)?.last_attempt).await?;
+    let attempts = attempt::all(conn, delivery, delivery::read(&row)?.last_attempt).await?;
     Ok(Some(DeliveryDetail { listed: listed(&row)?, attempts }))
 }
 

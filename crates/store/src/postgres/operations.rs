@@ -420,6 +420,7 @@ impl Store for PostgresStore {
             let seconds = apart_us / 1_000_000;
             warnings.push(format!("the clock of this node and that of the database are {} s apart: set them by NTP", seconds.abs()));
         }
+        warnings.extend(self.days_warning());
         Ok(Health {
             backend: "postgres",
             writable: !server.takes_no_writes(),

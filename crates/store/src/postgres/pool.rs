@@ -121,7 +121,7 @@ pub(super) struct Conn {
 impl Conn {
     /// The rows of a statement.
     pub(super) async fn rows(&self, sql: &str, values: &[Param<'_>]) -> Result<Vec<Row>, Fault> {
-        self.timed(async { Ok(self.client()?.query_typed(sql, values).await?) }).await
+        self.timed(self.pool.statement_time_max, async { Ok(self.client()?.query_typed(sql, values).await?) }).await
     }
 
     /// The first row of a statement.
@@ -136,12 +136,17 @@ impl Conn {
 
     /// How many rows a statement changed.
     pub(super) async fn execute(&self, sql: &str, values: &[Param<'_>]) -> Result<u64, Fault> {
-        self.timed(async { Ok(self.client()?.execute_typed(sql, values).await?) }).await
+        self.timed(self.pool.statement_time_max, async { Ok(self.client()?.execute_typed(sql, values).await?) }).await
     }
 
     /// Statements without parameters, one after the other.
     pub(super) async fn run(&self, sql: &str) -> Result<(), Fault> {
-        self.timed(async { Ok(self.client()?.batch_execute(sql).await?) }).await
+        self.run_within(sql, self.pool.statement_time_max).await
+    }
+
+    /// As [`Conn::run`], with a time of its own for all of them together.
+    pub(super) async fn run_within(&self, sql: &str, time_max: Duration) -> Result<(), Fault> {
+        self.timed(time_max, async { Ok(self.client()?.batch_execute(sql).await?) }).await
     }
 
     fn client(&self) -> Result<&Client, Fault> {
@@ -149,8 +154,8 @@ impl Conn {
     }
 
     /// A statement that does not end in time is cancelled, and its connection given up.
-    async fn timed<T>(&self, statement: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        if let Ok(done) = tokio::time::timeout(self.pool.statement_time_max, statement).await {
+    async fn timed<T>(&self, time_max: Duration, statement: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        if let Ok(done) = tokio::time::timeout(time_max, statement).await {
             if done.as_ref().is_err_and(|fault| fault.severity() == Severity::Lost) {
                 self.give_up();
             }

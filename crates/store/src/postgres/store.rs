@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32},
+    },
     time::Duration,
 };
 
@@ -69,8 +72,10 @@ pub(super) struct Inner {
     pub(super) doubts: Doubts,
     /// One claim of deliveries, timers or jobs at a time, so that no doubt is overtaken.
     pub(super) claiming: Mutex<()>,
-    /// Where retention goes on looking for deliveries, events and contents.
+    /// Where retention goes on looking for deliveries, attempts, events and contents.
     pub(super) retained_to: RetainedTo,
+    /// Partitions past retention that stay for what is still needed of them.
+    pub(super) days_kept: AtomicU32,
     /// The newest schema the database has.
     pub(super) schema: u32,
     shown: String,
@@ -80,6 +85,7 @@ pub(super) struct Inner {
 #[derive(Debug, Default)]
 pub(super) struct RetainedTo {
     pub(super) delivery: AtomicI64,
+    pub(super) attempt: AtomicI64,
     pub(super) event: AtomicI64,
     pub(super) content: AtomicI64,
 }
@@ -128,10 +134,13 @@ impl PostgresStore {
             doubts: Doubts::default(),
             claiming: Mutex::new(()),
             retained_to: RetainedTo::default(),
+            days_kept: AtomicU32::new(0),
             schema: migrated.schema,
             shown: address.shown,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        store.begin_days().await;
+        Ok(store)
     }
 
     /// Makes or migrates the tables, and does nothing else.

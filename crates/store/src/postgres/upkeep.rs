@@ -110,6 +110,28 @@ impl PostgresStore {
         Ok(())
     }
 
+    /// Attempts whose deliveries went before, as far as they do not go with a day.
+    async fn retain_attempts(&self, retention: Retention, retained: &mut Retained) -> Result<(), Fault> {
+        let inner = &self.inner;
+        let place = &inner.retained_to.attempt;
+        let rows_max = usize::try_from(retention.rows_max).unwrap_or(usize::MAX);
+        let before = retention.before;
+        let mut looked_at = 0;
+        while looked_at < rows_max {
+            let (after, step) = (place.load(Ordering::Relaxed), retention::STEP_ROWS.min(rows_max - looked_at));
+            let rows = reading!(inner.reads, conn => retention::old_attempts(&conn, before, after, step))?;
+            let Some(&last) = rows.last() else {
+                place.store(i64::MIN, Ordering::Relaxed);
+                return Ok(());
+            };
+            looked_at += rows.len();
+            in_transaction!(&inner.writes, tx => retention::delete_attempts(&tx, &rows))?;
+            place.store(last, Ordering::Relaxed);
+        }
+        retained.more = true;
+        Ok(())
+    }
+
     async fn sweep_expired(&self, now: Timestamp, rows_max: usize) -> Result<(), Fault> {
         let inner = &self.inner;
         in_transaction!(&inner.writes, tx => idempotency::sweep(&tx, now, rows_max))?;
@@ -137,11 +159,25 @@ impl PostgresStore {
 
     /// Everything that retention deletes.
     pub(super) async fn retain_all(&self, retention: Retention, now: Timestamp) -> Result<Retained, Fault> {
+        tried(self.make_days(now).await);
         let mut retained = self.retain_deliveries(retention).await?;
         self.retain_events(retention, &mut retained).await?;
+        self.retain_attempts(retention, &mut retained).await?;
         let rows_max = usize::try_from(retention.rows_max).unwrap_or(usize::MAX);
         in_transaction!(&self.inner.writes, tx => job::delete_old(&tx, retention.before, JOBS_PER_CALL.min(rows_max)))?;
         self.sweep_expired(now, rows_max).await?;
+        if !retained.more {
+            // Of the days that are past, nothing is left but what is needed.
+            tried(self.drop_days(retention.before).await);
+        }
         Ok(retained)
+    }
+}
+
+/// What waited too long for a lock is tried again with the next round; retention goes on without it.
+fn tried(days: Result<(), Fault>) {
+    if let Err(fault) = days {
+        let error = StoreError::from(fault);
+        tracing::warn!(%error, "the partitions by day were not brought up to date; trying again with the next round of upkeep");
     }
 }
