@@ -24,6 +24,7 @@ use countersign_core::{
     limits::{Bucket, Limits, Rate},
     listener,
 };
+use countersign_store::claim::SUSPECT_FROM;
 
 use countersign_store::breaker::{BreakerChange, OpenBreaker};
 
@@ -56,6 +57,12 @@ impl Item {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.event.snapshot.bytes().len()
+    }
+
+    /// True when the end of this attempt lets another one go: the next of its order, or the next suspect.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.delivery.order_key.is_some() || self.times_orphaned >= SUSPECT_FROM
     }
 }
 
@@ -122,7 +129,7 @@ impl State {
 
 /// What a runner did before it asks for its next turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Before {
+pub enum Before {
     /// It was just started.
     Nothing,
     /// An attempt, which said this about the listener.
@@ -187,12 +194,13 @@ impl Lane {
     }
 
     /// The subscription it belongs to alone, with its account once that is known.
-    pub(crate) fn owner(&self) -> Option<(Option<AccountId>, SubscriptionId)> {
+    #[must_use]
+    pub fn owner(&self) -> Option<(Option<AccountId>, SubscriptionId)> {
         listener::owner(self.listener).map(|subscription| (self.lock().account, subscription))
     }
 
     /// Obeys these limits from now on: this node's part of what the subscription asks for.
-    pub(crate) fn obey(&self, account: AccountId, limits: Limits) {
+    pub fn obey(&self, account: AccountId, limits: Limits) {
         let mut state = self.lock();
         state.limits = Some(limits);
         state.account = Some(account);
@@ -269,17 +277,18 @@ impl Lane {
     }
 
     /// Fresh deliveries go through the store from now on, until a claim finds nothing more there.
-    pub(crate) fn mark_backlogged(&self) {
+    pub fn mark_backlogged(&self) {
         self.lock().backlogged = true;
     }
 
     /// A claim found less than it asked for.
-    pub(crate) fn clear_backlog(&self) {
+    pub fn clear_backlog(&self) {
         self.lock().backlogged = false;
     }
 
     /// How many deliveries a claim may bring, 0 for none now.
-    pub(crate) fn room(&self, now: Timestamp) -> u32 {
+    #[must_use]
+    pub fn room(&self, now: Timestamp) -> u32 {
         let state = self.lock();
         if state.limits.is_none() {
             0
@@ -291,7 +300,8 @@ impl Lane {
     }
 
     /// When an open breaker may be probed.
-    pub(crate) fn probe_at(&self, now: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn probe_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.lock().pace.probe_at(now)
     }
 
@@ -312,7 +322,7 @@ impl Lane {
     }
 
     /// What a runner does next. The second value is how many more runners may be started.
-    pub(crate) fn turn(&self, before: Before, now: Timestamp) -> (Turn, u32) {
+    pub fn turn(&self, before: Before, now: Timestamp) -> (Turn, u32) {
         let mut state = self.lock();
         state.used_at = now;
         match before {
@@ -397,7 +407,8 @@ impl Lane {
     }
 
     /// True when the lane could take a good part of its share from the store.
-    pub(crate) fn is_hungry(&self, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_hungry(&self, now: Timestamp) -> bool {
         let state = self.lock();
         let room = state.pending_max(now).saturating_sub(state.in_flight);
         state.backlogged && state.pace.is_closed() && state.ahead().saturating_mul(2) <= room

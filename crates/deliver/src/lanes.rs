@@ -31,11 +31,16 @@ use crate::{
 
 /// Lanes that were not used for so long are forgotten, with what they learned.
 const IDLE: Duration = Duration::from_secs(300);
+/// Beyond this share of the bytes, a claim waits until some of them have left.
+const SHARE_TAKEN: usize = 3;
+/// See [`SHARE_TAKEN`].
+const SHARE_TAKEN_OF: usize = 4;
 /// Deliveries disowned and not yet given back; beyond that they wait for the node's next life.
 const DISOWNED_MAX: usize = 100_000;
 
 /// Starts a runner for a lane; set by the worker.
-pub(crate) trait Start: Send + Sync {
+pub trait Start: Send + Sync {
+    /// Starts one: it asks [`Lane::turn`] what to do until that says to end.
     fn start(&self, lane: &Arc<Lane>);
 }
 
@@ -43,12 +48,14 @@ pub(crate) trait Start: Send + Sync {
 pub struct Lanes {
     lanes: RwLock<HashMap<ListenerId, Arc<Lane>>>,
     bytes: AtomicUsize,
+    /// A claim waits for room.
+    short: AtomicBool,
     runners: AtomicU32,
     open: AtomicBool,
     lease: Mutex<Option<Lease>>,
     disowned: Mutex<Vec<DeliveryId>>,
     /// Rung when there may be something to claim.
-    pub(crate) due: Notify,
+    pub due: Notify,
     starter: std::sync::OnceLock<std::sync::Weak<dyn Start>>,
     /// Attempts at once to one listener that this node may make: its part of what all nodes may.
     concurrency_max: AtomicU32,
@@ -65,10 +72,13 @@ impl std::fmt::Debug for Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn new(settings: Settings, clock: Clock) -> Self {
+    /// None yet; closed until [`Lanes::open_for`].
+    #[must_use]
+    pub fn new(settings: Settings, clock: Clock) -> Self {
         Self {
             lanes: RwLock::default(),
             bytes: AtomicUsize::new(0),
+            short: AtomicBool::new(false),
             runners: AtomicU32::new(0),
             open: AtomicBool::new(false),
             lease: Mutex::new(None),
@@ -82,19 +92,21 @@ impl Lanes {
         }
     }
 
-    pub(crate) fn set_starter(&self, starter: std::sync::Weak<dyn Start>) {
+    /// Who starts runners.
+    pub fn set_starter(&self, starter: std::sync::Weak<dyn Start>) {
         // Set once, at start; a second call would be a fault of ours and changes nothing.
         let _ = self.starter.set(starter);
     }
 
     /// Slots are given from now on, leased to this life; `None` closes.
-    pub(crate) fn open_for(&self, lease: Option<Lease>) {
+    pub fn open_for(&self, lease: Option<Lease>) {
         self.open.store(lease.is_some(), Ordering::Release);
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = lease;
     }
 
     /// The lane of a listener.
-    pub(crate) fn lane(&self, listener: ListenerId) -> Arc<Lane> {
+    #[must_use]
+    pub fn lane(&self, listener: ListenerId) -> Arc<Lane> {
         if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&listener) {
             return Arc::clone(lane);
         }
@@ -109,7 +121,7 @@ impl Lanes {
     }
 
     /// Puts a claimed delivery into its lane.
-    pub(crate) fn push_claimed(&self, lane: &Arc<Lane>, item: Item) {
+    pub fn push_claimed(&self, lane: &Arc<Lane>, item: Item) {
         self.bytes.fetch_add(item.bytes(), Ordering::Relaxed);
         self.push(lane, item, false);
     }
@@ -126,18 +138,52 @@ impl Lanes {
         }
     }
 
-    /// Bytes that may still be claimed.
-    pub(crate) fn bytes_free(&self) -> usize {
-        self.settings.bytes_in_memory_max.saturating_sub(self.bytes.load(Ordering::Relaxed))
+    /// Room for a claim: half of what is free, so that places can still be given out while the claim is under way. It counts as taken
+    /// until it is dropped, which is done when the answer is there and before what came is put into its lanes. `None` when there is
+    /// none; the bell rings when there is again.
+    #[must_use]
+    pub fn room_for_claim(self: &Arc<Self>) -> Option<ClaimRoom> {
+        let mut bytes = 0;
+        let take = |taken: usize| {
+            bytes = self.settings.bytes_in_memory_max.saturating_sub(taken).div_ceil(2);
+            (bytes > 0).then_some(taken + bytes)
+        };
+        match self.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
+            Ok(_) => Some(ClaimRoom { lanes: Arc::clone(self), bytes }),
+            Err(_) => {
+                self.short.store(true, Ordering::Release);
+                None
+            }
+        }
+    }
+
+    /// True when so little room is left that a claim is not worth its while; the bell rings when there is more.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        let is_short = |lanes: &Self| lanes.bytes.load(Ordering::Acquire) > lanes.enough_below();
+        if !is_short(self) {
+            return false;
+        }
+        self.short.store(true, Ordering::Release);
+        // What left in between did not see that somebody waits.
+        is_short(self)
+    }
+
+    fn enough_below(&self) -> usize {
+        self.settings.bytes_in_memory_max / SHARE_TAKEN_OF * SHARE_TAKEN
     }
 
     /// A delivery left memory.
-    pub(crate) fn free(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    pub fn free(&self, bytes: usize) {
+        let left = self.bytes.fetch_sub(bytes, Ordering::AcqRel).saturating_sub(bytes);
+        if left <= self.enough_below() && self.short.load(Ordering::Acquire) && self.short.swap(false, Ordering::AcqRel) {
+            self.due.notify_one();
+        }
     }
 
     /// All lanes.
-    pub(crate) fn all(&self) -> Vec<Arc<Lane>> {
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Lane>> {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
@@ -164,7 +210,7 @@ impl Lanes {
     }
 
     /// Forgets lanes that nobody used for a while.
-    pub(crate) fn forget_idle(&self, now: Timestamp) {
+    pub fn forget_idle(&self, now: Timestamp) {
         let before = now.minus(IDLE);
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle(before));
     }
@@ -182,9 +228,30 @@ impl Lanes {
     }
 }
 
+/// Bytes that a claim may bring.
+#[derive(Debug)]
+pub struct ClaimRoom {
+    lanes: Arc<Lanes>,
+    bytes: usize,
+}
+
+impl ClaimRoom {
+    /// So many.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for ClaimRoom {
+    fn drop(&mut self) {
+        self.lanes.free(self.bytes);
+    }
+}
+
 /// [`HandOver`] by the lanes of this node.
 #[derive(Clone, Debug)]
-pub struct LaneHandOver(pub(crate) Arc<Lanes>);
+pub struct LaneHandOver(pub Arc<Lanes>);
 
 impl HandOver for LaneHandOver {
     fn reserve(&self, listener: ListenerId, bytes: usize) -> Option<Box<dyn Slot>> {
@@ -247,5 +314,32 @@ impl Drop for LaneSlot {
             self.lane.unreserve();
             self.lanes.free(self.bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_takes_its_room_before_it_is_made_and_leaves_some() {
+        let settings = Settings { bytes_in_memory_max: 1_000, ..Settings::default() };
+        let lanes = Arc::new(Lanes::new(settings, Arc::new(|| Timestamp::EPOCH)));
+        lanes.open_for(Some(Lease { incarnation: Incarnation::from_raw(1), stake: crate::node::Stake::default() }));
+        let hand_over = LaneHandOver(Arc::clone(&lanes));
+        let room = lanes.room_for_claim().expect("nothing is taken");
+        assert_eq!(room.bytes(), 500);
+        let place = hand_over.reserve(ListenerId(1), 400).expect("half is left");
+        assert!(hand_over.reserve(ListenerId(2), 101).is_none(), "the rest is the claim's");
+        drop(room);
+        assert_eq!(lanes.room_for_claim().expect("600 are free").bytes(), 300);
+        drop(place);
+        let all = hand_over.reserve(ListenerId(3), 1_000).expect("all is free");
+        while futures_util::FutureExt::now_or_never(lanes.due.notified()).is_some() {}
+        assert!(lanes.room_for_claim().is_none());
+        let rings = || futures_util::FutureExt::now_or_never(lanes.due.notified()).is_some();
+        assert!(!rings());
+        drop(all);
+        assert!(rings(), "there is room again for the claim that found none");
     }
 }

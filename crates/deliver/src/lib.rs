@@ -22,6 +22,7 @@ mod news;
 pub mod node;
 pub mod pace;
 mod parts;
+pub mod round;
 pub mod route;
 pub mod settings;
 pub mod settlement;

@@ -12,13 +12,13 @@ use std::{
 use countersign_core::{
     Timestamp,
     delivery::{DeliveryState, ParkReason},
-    id::{IdSource, Incarnation, ListenerId},
+    id::{IdSource, Incarnation},
     outcome::Outcome,
     retry::Jitter,
 };
 use countersign_store::{
     Store, StoreError,
-    claim::{Claim, Claimed, LaneQuota, SUSPECT_FROM},
+    claim::{Claim, Claimed, SUSPECT_FROM},
     handover::HandOver,
     settle::{Next, Settlement},
 };
@@ -35,16 +35,11 @@ use crate::{
     limits::LimitsNow,
     node::{Lease, Life},
     pace::Sign,
+    round::{LISTENERS_PER_QUERY, Offer, PAUSE_MIN, until_next},
     settings::Settings,
     settlement::{Settler, cancelled, holder, settlement},
 };
 
-/// Listeners looked at in one query.
-const LISTENERS_PER_QUERY: u32 = 1_000;
-/// Deliveries claimed for one lane at once.
-const CLAIM_PER_LANE_MAX: u32 = 512;
-/// The shortest pause between two claims, so that a fault in the due times cannot make a busy loop.
-const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// A delivery that was in the hands of so many processes when they died is parked instead of attempted (TM-32): it has become a
 /// suspect, and three more died while no other suspect of its lane was out.
 const ORPHANED_MAX: u32 = SUSPECT_FROM + 3;
@@ -229,9 +224,7 @@ impl Core {
                 Turn::Attempt(item) => {
                     before = Before::Attempt(self.attempt(&item).await);
                     self.lanes.free(item.bytes());
-                    // The next of its order, or the next suspect, may be claimed now.
-                    let is_followed = item.delivery.order_key.is_some() || item.times_orphaned >= SUSPECT_FROM;
-                    if is_followed || lane.is_hungry((self.clock)()) {
+                    if item.is_followed() || lane.is_hungry((self.clock)()) {
                         self.lanes.due.notify_one();
                     }
                 }
@@ -395,49 +388,27 @@ impl Core {
             let due = self.store.due_listeners(now, after, LISTENERS_PER_QUERY).await?;
             let more = due.len() == LISTENERS_PER_QUERY as usize;
             after = due.last().map(|due| due.listener);
-            let mut lanes: HashMap<ListenerId, Arc<Lane>> = HashMap::with_capacity(due.len());
-            let mut quotas = Vec::with_capacity(due.len());
+            let mut offer = Offer::new(now);
             for due in due {
                 let lane = self.lanes.lane(due.listener);
-                lane.mark_backlogged();
                 self.limits.tell(&lane, due.account, &*self.executor).await;
-                let room = lane.room(now).min(CLAIM_PER_LANE_MAX);
-                if room > 0 {
-                    quotas.push(LaneQuota { listener: due.listener, count: room });
-                    lanes.insert(due.listener, lane);
-                } else if let Some(probe_at) = lane.probe_at(now) {
-                    wait = wait.min(probe_at.since(now));
-                }
+                offer.consider(lane);
             }
-            if !quotas.is_empty() {
-                wait = wait.min(self.claim_into(life, &lease, &quotas, &lanes, now).await?);
+            wait = offer.wait(wait);
+            if !offer.is_empty() {
+                wait = wait.min(self.claim_into(life, &lease, offer, now).await?);
             }
             if !more || self.stopping.is_cancelled() {
                 break;
             }
         }
-        if let Some(next) = self.store.next_due().await? {
-            // What is due already and was not claimed waits for room, which rings by itself.
-            if next > now {
-                wait = wait.min(next.since(now));
-            }
-        }
-        Ok(wait)
+        Ok(until_next(self.store.next_due().await?, now, wait))
     }
 
-    async fn claim_into(
-        &self,
-        life: &Life,
-        lease: &Lease,
-        quotas: &[LaneQuota],
-        lanes: &HashMap<ListenerId, Arc<Lane>>,
-        now: Timestamp,
-    ) -> Result<Duration, StoreError> {
-        let bytes_max = self.lanes.bytes_free();
-        if bytes_max == 0 {
-            return Ok(self.settings.poll);
-        }
-        let claim = Claim { by: lease.incarnation, now, lanes: quotas.to_vec(), bytes_max };
+    async fn claim_into(&self, life: &Life, lease: &Lease, mut offer: Offer, now: Timestamp) -> Result<Duration, StoreError> {
+        let Some(room) = self.lanes.room_for_claim() else { return Ok(self.settings.poll) };
+        let bytes_max = room.bytes();
+        let claim = Claim { by: lease.incarnation, now, lanes: offer.quotas().to_vec(), bytes_max };
         let claimed = match self.store.claim_due(claim).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -446,30 +417,15 @@ impl Core {
                 return Err(error);
             }
         };
-        let mut counts: HashMap<ListenerId, u32> = HashMap::with_capacity(quotas.len());
-        let mut bytes = 0_usize;
-        for claimed in claimed {
-            let listener = claimed.delivery.listener;
-            *counts.entry(listener).or_default() += 1;
-            debug_assert!(matches!(claimed.delivery.state, DeliveryState::Leased { .. }), "a claim leases");
-            bytes = bytes.saturating_add(claimed.event.snapshot.bytes().len());
-            if let Some(lane) = lanes.get(&listener) {
-                let Claimed { delivery, event, times_orphaned } = claimed;
-                let item = Item { delivery, event, times_orphaned, stake: lease.stake.clone() };
-                self.lanes.push_claimed(lane, item);
+        drop(room);
+        for Claimed { delivery, event, times_orphaned } in claimed {
+            debug_assert!(matches!(delivery.state, DeliveryState::Leased { .. }), "a claim leases");
+            let item = Item { delivery, event, times_orphaned, stake: lease.stake.clone() };
+            if let Some(lane) = offer.came(&item) {
+                self.lanes.push_claimed(&lane, item);
             }
         }
-        if bytes >= bytes_max {
-            // The budget, not the store, ended the claim: what is left is still there.
-            return Ok(PAUSE_MIN);
-        }
-        for quota in quotas {
-            if counts.get(&quota.listener).copied().unwrap_or(0) < quota.count
-                && let Some(lane) = lanes.get(&quota.listener)
-            {
-                lane.clear_backlog();
-            }
-        }
-        Ok(self.settings.poll)
+        let is_more = offer.is_cut_short(bytes_max) && !self.lanes.is_short();
+        Ok(if is_more { PAUSE_MIN } else { self.settings.poll })
     }
 }
