@@ -60,6 +60,7 @@ pub struct Metrics {
     store_warnings: Gauge,
     store_disk: Gauge,
     store_last_commit: Seconds,
+    store_commits: Counter,
     storage_full: Gauge,
     /// When the store's figures were read; the lock makes concurrent scrapes wait for one reading.
     store_read_at: tokio::sync::Mutex<Option<Timestamp>>,
@@ -89,6 +90,7 @@ impl Default for Metrics {
             store_warnings: Gauge::default(),
             store_disk: Gauge::default(),
             store_last_commit: Seconds::default(),
+            store_commits: Counter::default(),
             storage_full: Gauge::default(),
             store_read_at: tokio::sync::Mutex::default(),
         };
@@ -120,6 +122,7 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.store_last_commit.clone(),
         );
+        registry.register("store_commits", "Commits of this process, each of which waited for the disk", metrics.store_commits.clone());
         registry.register("storage_full", "1 while the disk budget is spent and events are refused", metrics.storage_full.clone());
         Self { registry: Mutex::new(registry), ..metrics }
     }
@@ -178,6 +181,7 @@ impl Metrics {
                 self.store_warnings.set(whole(health.warnings.len() as u64));
                 self.store_disk.set(whole(health.disk_bytes));
                 self.store_last_commit.set(health.last_commit.as_secs_f64());
+                self.store_commits.inc_by(health.commits.saturating_sub(self.store_commits.get()));
             }
             Err(error) => {
                 tracing::warn!(%error, "the store gave no figures for /metrics");

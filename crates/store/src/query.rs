@@ -152,6 +152,8 @@ pub struct Health {
     pub schema: u32,
     /// Time of the last fsync'ed commit, from begin to end.
     pub last_commit: Duration,
+    /// Commits of this process since it opened the store, each of which waited for the disk.
+    pub commits: u64,
     /// What an operator should know, one line each.
     pub warnings: Vec<String>,
 }

@@ -42,6 +42,7 @@ async fn list(State(app): State<Arc<App>>, _caller: Caller<Administers>) -> Resu
             "diskBytes": health.disk_bytes,
             "schema": health.schema,
             "lastCommitMs": health.last_commit.as_secs_f64() * 1e3,
+            "commits": health.commits,
             "warnings": health.warnings,
         },
         "storageFull": app.is_storage_full(),

@@ -175,6 +175,8 @@ pub async fn a_healthy_store_says_so(world: World) {
     assert!(health.writable);
     assert!(health.disk_bytes > 0 && health.schema >= 1 && !health.backend.is_empty());
     assert!(health.last_commit > std::time::Duration::ZERO && health.last_commit < LONG);
+    world.waiting(account, subscription, 7).await;
+    assert!(world.store.health().await.expect("read").commits > health.commits, "a record is a commit more");
 }
 
 /// After the end nothing is taken, and what was taken before it is there.

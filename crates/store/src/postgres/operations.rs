@@ -427,6 +427,7 @@ impl Store for PostgresStore {
             disk_bytes: read!(self, conn => retention::used_bytes(&conn))?,
             schema: inner.schema,
             last_commit: inner.writes.last_commit(),
+            commits: inner.writes.commits(),
             warnings,
         })
     }

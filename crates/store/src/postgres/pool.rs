@@ -54,13 +54,16 @@ pub(super) struct Pool {
     size: u32,
     /// Time of the last commit, from begin to end.
     last_commit_us: AtomicU64,
+    /// Commits so far.
+    commits: AtomicU64,
 }
 
 impl Pool {
     pub(super) fn new(connector: Connector, size: usize, statement_time_max: Duration) -> Arc<Self> {
         let size = u32::try_from(size).unwrap_or(1).max(1);
         let places = Arc::new(Semaphore::new(size as usize));
-        Arc::new(Self { connector, statement_time_max, idle: Mutex::default(), places, size, last_commit_us: AtomicU64::new(0) })
+        let (last_commit_us, commits) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { connector, statement_time_max, idle: Mutex::default(), places, size, last_commit_us, commits })
     }
 
     /// A connection, as soon as one is free.
@@ -98,6 +101,11 @@ impl Pool {
     /// Time of the last commit, from begin to end; zero when there was none.
     pub(super) fn last_commit(&self) -> Duration {
         Duration::from_micros(self.last_commit_us.load(Ordering::Relaxed))
+    }
+
+    /// Commits of transactions so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Client>> {
@@ -183,6 +191,7 @@ impl Conn {
     pub(super) fn committed_in(&self, took: Duration) {
         self.is_clean_again();
         self.pool.last_commit_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.pool.commits.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct Condition {
     disk_full: AtomicBool,
     suspect: Mutex<Option<String>>,
     commit_us: AtomicU64,
+    commits: AtomicU64,
     /// Makes the next commit fail as a failed fsync does.
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
@@ -52,7 +53,14 @@ impl Condition {
         Duration::from_micros(self.commit_us.load(Ordering::Relaxed))
     }
 
-    pub(super) fn set_last_commit(&self, took: Duration) {
+    /// Commits so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// One more commit, which took so long from begin to end.
+    pub(super) fn committed_in(&self, took: Duration) {
         self.commit_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Relaxed);
     }
 }

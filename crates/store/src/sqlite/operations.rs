@@ -454,6 +454,7 @@ impl Store for SqliteStore {
             disk_bytes: inner.dir.bytes_beside_database() + self.read(retention::used_bytes).await?,
             schema: migration::SCHEMA,
             last_commit: inner.condition.last_commit(),
+            commits: inner.condition.commits(),
             warnings,
         })
     }

@@ -284,7 +284,7 @@ impl Desk {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let done = self.run_all(calls, care).and_then(|()| self.commit());
         match done {
-            Ok(()) => self.condition.set_last_commit(began.elapsed()),
+            Ok(()) => self.condition.committed_in(began.elapsed()),
             Err(_) => {
                 self.versions.clear();
                 // SQLite has ended the transaction by itself after the graver errors.
