@@ -52,7 +52,7 @@ enum Verb {
     Work(Box<commands::work::Work>),
     /// The whole story in a terminal: an envelope is sent, viewed and signed, every message verified
     Demo(commands::demo::DemoArgs),
-    /// Measure this machine: deliveries, isolation, backlog, beside the bare client
+    /// Measure this machine, each figure beside the raw limit of the same run and beside its aim
     Bench(commands::bench::Bench),
     Listen(Box<commands::listen::Listen>),
     Verify(commands::verify::Verify),

@@ -15,7 +15,11 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
 
 use super::payload::number_in;
 
@@ -26,6 +30,33 @@ pub(crate) enum Manner {
     Prompt,
     /// Takes the request and never answers.
     Hangs,
+}
+
+/// How long a sink keeps a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    /// As long as the client does.
+    Kept,
+    /// For one request.
+    OfOneRequest,
+}
+
+/// How a sink is.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    /// How it answers.
+    pub(crate) manner: Manner,
+    /// How long it keeps a connection.
+    pub(crate) connections: Connections,
+    /// With TLS.
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Terms {
+    /// In clear, kept connections.
+    pub(crate) fn plain(manner: Manner) -> Self {
+        Self { manner, connections: Connections::Kept, tls: None }
+    }
 }
 
 /// A sink. It lives as long as the process.
@@ -44,17 +75,39 @@ struct Shared {
 }
 
 impl Sink {
-    /// Starts a sink on a free loopback port.
+    /// Starts a sink on a free loopback port: in clear, kept connections.
     pub(crate) fn start(manner: Manner) -> anyhow::Result<Self> {
-        let (sender, count) = watch::channel(0);
-        let shared = Arc::new(Shared { arrivals: Mutex::default(), received: AtomicU64::new(0), count: sender });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").context("the sink cannot listen")?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+        Self::start_on(Terms::plain(manner), std::net::TcpListener::bind("127.0.0.1:0").context("the sink cannot listen")?)
+    }
+
+    /// Starts one on a port that was taken before.
+    pub(crate) fn start_on(terms: Terms, listener: std::net::TcpListener) -> anyhow::Result<Self> {
+        let mut sinks = Self::start_all(vec![(terms, listener)])?;
+        sinks.pop().context("no sink")
+    }
+
+    /// Starts several on one thread.
+    pub(crate) fn start_all(wanted: Vec<(Terms, std::net::TcpListener)>) -> anyhow::Result<Vec<Self>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let for_thread = Arc::clone(&shared);
-        std::thread::Builder::new().name("sink".into()).spawn(move || runtime.block_on(run(listener, for_thread, manner)))?;
-        Ok(Self { address, shared, count })
+        let (mut sinks, mut loops) = (Vec::new(), Vec::new());
+        for (terms, listener) in wanted {
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            let (sender, count) = watch::channel(0);
+            let shared = Arc::new(Shared { arrivals: Mutex::default(), received: AtomicU64::new(0), count: sender });
+            loops.push((terms, listener, Arc::clone(&shared)));
+            sinks.push(Self { address, shared, count });
+        }
+        std::thread::Builder::new().name("sink".into()).spawn(move || {
+            runtime.block_on(async move {
+                let mut running = tokio::task::JoinSet::new();
+                for (terms, listener, shared) in loops {
+                    running.spawn(run(listener, shared, terms));
+                }
+                while running.join_next().await.is_some() {}
+            });
+        })?;
+        Ok(sinks)
     }
 
     /// How many have arrived.
@@ -64,14 +117,18 @@ impl Sink {
 
     /// Forgets what has arrived.
     pub(crate) fn clear(&self) {
-        self.shared.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lock_arrivals().clear();
         self.shared.received.store(0, Ordering::Release);
         self.shared.count.send_replace(0);
     }
 
     /// Takes the arrivals: number and time.
     pub(crate) fn arrivals(&self) -> Vec<(u64, Instant)> {
-        std::mem::take(&mut self.shared.arrivals.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.lock_arrivals())
+    }
+
+    fn lock_arrivals(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Instant)>> {
+        self.shared.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until `count` have arrived; false when nothing came for `patience`.
@@ -89,14 +146,37 @@ impl Sink {
     }
 }
 
-async fn run(listener: std::net::TcpListener, shared: Arc<Shared>, manner: Manner) {
+async fn run(listener: std::net::TcpListener, shared: Arc<Shared>, terms: Terms) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let acceptor = terms.tls.clone().map(TlsAcceptor::from);
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let shared = Arc::clone(&shared);
-        let service = service_fn(move |request| answer(request, Arc::clone(&shared), manner));
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let (shared, manner, connections) = (Arc::clone(&shared), terms.manner, terms.connections);
+        match acceptor.clone() {
+            None => {
+                tokio::spawn(serve(stream, shared, manner, connections));
+            }
+            Some(acceptor) => {
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, shared, manner, connections).await;
+                    }
+                });
+            }
+        }
     }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    shared: Arc<Shared>,
+    manner: Manner,
+    connections: Connections,
+) {
+    let service = service_fn(move |request| answer(request, Arc::clone(&shared), manner));
+    let kept = connections == Connections::Kept;
+    // A connection that breaks is the client's affair.
+    let _ = http1::Builder::new().keep_alive(kept).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(request: http::Request<Incoming>, shared: Arc<Shared>, manner: Manner) -> Result<Response<Full<Bytes>>, hyper::Error> {

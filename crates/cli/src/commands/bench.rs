@@ -1,166 +1,166 @@
-//! `bench`: figures of this machine, each beside the bare client's of the same run.
+//! `bench`: figures of this machine, each beside the raw limit of the same run and beside its aim.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
 use crate::{
-    bench::{backlog, bare, deliveries, isolation, listen},
-    output::line,
+    bench::{
+        bare::{self, Errand},
+        bare_handler, plot,
+        profile::{Plan, Profile},
+        profiles::{ALL, arrays, backlog, bodies, deliveries, history, intake, isolation, keys, latency, listen, oauth, tls},
+        progress::Progress,
+        report::Report,
+    },
+    output::{Paint, json, line, note, print},
 };
 
-/// Measure: a server as a child process, a sink, and the bare client beside them.
+/// Measure: a server as a child process, a sink, and the raw limit beside them.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     #[command(subcommand)]
-    profile: Option<Profile>,
+    profile: Option<Verb>,
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
-    /// Events to post and count
-    #[arg(long, global = true)]
+    /// Draw the figures with aims into this file (SVG) as well
+    #[arg(long, global = true, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Events to post and count, 100 or more (default: by profile)
+    #[arg(long, global = true, alias = "rows", value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
     events: Option<u64>,
-    /// Size of the events' data, in bytes
-    #[arg(long, global = true, default_value_t = 2_048)]
-    bytes: usize,
-    /// Requests at once
-    #[arg(long, global = true, default_value_t = 64)]
-    in_flight: usize,
+    /// Size of the events' data, 256 to 1048576 bytes (default: 2048, or by profile)
+    #[arg(long, global = true, value_parser = body_bytes)]
+    bytes: Option<usize>,
+    /// Requests at once, 1 to 1024
+    #[arg(long, global = true, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    in_flight: u16,
+    /// Rounds of which the medians count, 1 to 99 (default: 5; backlog 1)
+    #[arg(long, global = true, alias = "runs", value_parser = clap::value_parser!(u8).range(1..=99))]
+    rounds: Option<u8>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Profile {
-    /// Deliveries at fan-out 1 and 10 (the default)
+enum Verb {
+    #[command(about = format!("{} (the default)", deliveries::PROFILE.about))]
     Deliveries,
-    /// A healthy listener alone, and beside one that hangs
+    #[command(about = arrays::PROFILE.about)]
+    Arrays,
+    #[command(about = intake::PROFILE.about)]
+    Intake,
+    #[command(about = latency::PROFILE.about)]
+    Latency,
+    #[command(about = keys::PROFILE.about)]
+    Keys,
+    #[command(about = oauth::PROFILE.about)]
+    Oauth,
+    #[command(about = tls::PROFILE.about)]
+    Tls,
+    #[command(about = bodies::PROFILE.about)]
+    Bodies,
+    #[command(about = isolation::PROFILE.about)]
     Isolation,
-    /// Many deliveries waiting: memory and start
-    Backlog {
-        /// How many
-        #[arg(long, default_value_t = 1_000_000)]
-        rows: u64,
+    #[command(about = listen::PROFILE.about)]
+    Listen,
+    #[command(about = backlog::PROFILE.about)]
+    Backlog,
+    #[command(about = history::PROFILE.about)]
+    History {
+        /// Attempts stored, 10000 or more
+        #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000_000))]
+        attempts: u64,
     },
-    /// The durable inbox beside a bare handler: messages verified and stored a second
-    Listen {
-        /// Runs of each, of which the medians count
-        #[arg(long, default_value_t = 5)]
-        runs: usize,
-    },
-    /// The bare handler alone (used by listen)
+    /// All of these, one after another: an hour or two
+    All,
+    /// The bare handler alone (used by others)
     #[command(hide = true)]
-    BareListener,
-    /// The bare client alone, against a sink (used by the others)
+    BareHandler,
+    /// The bare client alone, against a sink (used by others)
     #[command(hide = true)]
-    BareClient {
-        /// The sink
-        sink: SocketAddr,
-    },
+    BareClient(Errand),
 }
 
 /// Measures.
 pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
-    match given.profile.unwrap_or(Profile::Deliveries) {
-        Profile::Deliveries => {
-            let mut all = Vec::new();
-            for (fan_out, events) in [(1, given.events.unwrap_or(20_000)), (10, given.events.unwrap_or(20_000) / 4)] {
-                let plan = deliveries::Plan { events: events.max(100), bytes: given.bytes, in_flight: given.in_flight.max(1), fan_out };
-                let figures = deliveries::run(plan).await?;
-                if !given.json {
-                    show_deliveries(&figures)?;
-                }
-                all.push(figures);
-            }
-            if given.json {
-                line(&serde_json::to_string_pretty(&all)?)?;
-            }
+    let one = |profile: &'static Profile| vec![profile];
+    let mut attempts = 10_000_000;
+    let profiles = match &given.profile {
+        None | Some(Verb::Deliveries) => one(&deliveries::PROFILE),
+        Some(Verb::Arrays) => one(&arrays::PROFILE),
+        Some(Verb::Intake) => one(&intake::PROFILE),
+        Some(Verb::Latency) => one(&latency::PROFILE),
+        Some(Verb::Keys) => one(&keys::PROFILE),
+        Some(Verb::Oauth) => one(&oauth::PROFILE),
+        Some(Verb::Tls) => one(&tls::PROFILE),
+        Some(Verb::Bodies) => one(&bodies::PROFILE),
+        Some(Verb::Isolation) => one(&isolation::PROFILE),
+        Some(Verb::Listen) => one(&listen::PROFILE),
+        Some(Verb::Backlog) => one(&backlog::PROFILE),
+        Some(Verb::History { attempts: asked }) => {
+            attempts = *asked;
+            one(&history::PROFILE)
         }
-        Profile::Isolation => {
-            let figures = isolation::run(given.events.unwrap_or(2_000)).await?;
-            if given.json {
-                line(&serde_json::to_string_pretty(&figures)?)?;
-            } else {
-                line(&format!("healthy listener alone           p99 {:>9.2} ms", figures.alone_p99_ms))?;
-                line(&format!("healthy listener beside hanging  p99 {:>9.2} ms", figures.beside_hanging_p99_ms))?;
-                line(&format!("ratio                                {:>9.2}", figures.ratio))?;
-                line(&format!("sent to the hanging one {} and held by it {}", figures.sent_to_hanging, figures.held_by_hanging))?;
-            }
+        Some(Verb::All) => ALL.to_vec(),
+        Some(Verb::BareHandler) => {
+            bare_handler::serve().await?;
+            return Ok(ExitCode::SUCCESS);
         }
-        Profile::Backlog { rows } => {
-            let figures = backlog::run(rows.max(1), given.bytes).await?;
-            if given.json {
-                line(&serde_json::to_string_pretty(&figures)?)?;
-            } else {
-                line(&format!("deliveries waiting              {:>12}", figures.waiting))?;
-                line(&format!("accepted, arrays of 1,000       {:>12.0} /s", figures.accepted_per_second))?;
-                line(&format!("peak memory while taking in     {:>12.1} MB", mega(figures.peak_memory_bytes)))?;
-                line(&format!("peak memory after a restart     {:>12.1} MB", mega(figures.memory_after_restart_bytes)))?;
-                line(&format!("start                           {:>12.0} ms", figures.start_ms))?;
-            }
-        }
-        Profile::Listen { runs } => {
-            let plan = listen::Plan {
-                messages: given.events.unwrap_or(20_000).max(100),
-                bytes: given.bytes,
-                in_flight: given.in_flight.max(1),
-                runs,
-            };
-            let figures = listen::run(plan).await?;
-            if given.json {
-                line(&serde_json::to_string_pretty(&figures)?)?;
-            } else {
-                show_listen(&figures)?;
-            }
-        }
-        Profile::BareListener => listen::serve_bare().await?,
-        Profile::BareClient { sink } => {
-            let (count, bytes, in_flight) = (given.events.unwrap_or(20_000), given.bytes, given.in_flight.max(1));
-            let figures = tokio::task::spawn_blocking(move || bare::run(sink, count, bytes, in_flight)).await??;
+        Some(Verb::BareClient(errand)) => {
+            let errand = errand.clone();
+            let figures = tokio::task::spawn_blocking(move || bare::run(&errand)).await??;
             line(&serde_json::to_string(&figures)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    if let Some(file) = &given.svg {
+        // A folder that is not there is said before the measuring, not after it.
+        std::fs::write(file, plot::svg(&[])).with_context(|| format!("svg {}", file.display()))?;
+    }
+    measure(&given, &profiles, attempts).await
+}
+
+/// Runs profiles one after another. One that fails does not take the figures of the others with it.
+async fn measure(given: &Bench, profiles: &[&'static Profile], attempts: u64) -> anyhow::Result<ExitCode> {
+    let (paint, progress) = (Paint::stdout(), Progress::start());
+    let (mut reports, mut failed) = (Vec::new(), ExitCode::SUCCESS);
+    for profile in profiles {
+        let plan = Plan {
+            events: given.events,
+            attempts,
+            bytes: given.bytes,
+            in_flight: usize::from(given.in_flight),
+            rounds: given.rounds.map_or(profile.rounds, usize::from),
+        };
+        let measured = (profile.run)(plan, progress.clone()).await;
+        progress.end();
+        match measured {
+            Ok(readings) => {
+                let report = Report::of(profile, &readings);
+                if !given.json {
+                    print(&report.text(paint))?;
+                }
+                reports.push(report);
+            }
+            Err(error) if profiles.len() == 1 => return Err(error.context(format!("profile {}", profile.name))),
+            Err(error) => {
+                note(&format!("countersign: profile {} failed: {error:#}", profile.name));
+                failed = ExitCode::FAILURE;
+            }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    if given.json {
+        json(&reports.iter().flat_map(Report::json).collect::<Vec<Value>>())?;
+    }
+    if let Some(file) = &given.svg {
+        std::fs::write(file, plot::svg(&reports)).with_context(|| format!("svg {}", file.display()))?;
+    }
+    Ok(failed)
 }
 
-fn show_listen(figures: &listen::Figures) -> anyhow::Result<()> {
-    line(&format!(
-        "verified and stored           {:>10.0} /s   {:>6.1} % of the bare handler's requests",
-        figures.stored_per_second,
-        figures.share_of_bare * 100.0
-    ))?;
-    line(&format!("bare handler                  {:>10.0} /s", figures.bare_per_second))?;
-    line(&format!("verified, stored, passed on   {:>10.0} /s", figures.passed_on_per_second))?;
-    line(&format!(
-        "processor time                {:>10.4} s per 1,000, the bare handler's {:.4}",
-        figures.cpu_seconds_per_1000, figures.bare_cpu_seconds_per_1000
-    ))
-}
-
-fn show_deliveries(figures: &deliveries::Figures) -> anyhow::Result<()> {
-    line(&format!("fan-out {}, {} events", figures.fan_out, figures.events))?;
-    line(&format!(
-        "  deliveries            {:>12.0} /s   {:>6.1} % of the bare client's POSTs",
-        figures.deliveries_per_second,
-        figures.rate_of_bare * 100.0
-    ))?;
-    line(&format!(
-        "  processor time        {:>12.4} s per 1,000   {:>6.2} times the bare client's",
-        figures.cpu_seconds_per_1000, figures.cpu_of_bare
-    ))?;
-    line(&format!("  accepted              {:>12.2} ms p50 {:>9.2} ms p99", figures.accepted_p50_ms, figures.accepted_p99_ms))?;
-    line(&format!(
-        "  accept to received    {:>12.2} ms p50 {:>9.2} ms p99",
-        figures.accept_to_received_p50_ms, figures.accept_to_received_p99_ms
-    ))?;
-    line(&format!("  peak memory           {:>12.1} MB", mega(figures.peak_memory_bytes)))?;
-    line(&format!("  on disk               {:>12} bytes per event", figures.disk_bytes_per_event))?;
-    line(&format!(
-        "  bare client           {:>12.0} POSTs/s   {:.4} s per 1,000",
-        figures.bare.posts_per_second, figures.bare.cpu_seconds_per_1000
-    ))?;
-    Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure to read")]
-fn mega(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
+fn body_bytes(text: &str) -> Result<usize, String> {
+    let refused = || format!("'{text}' is not a size from 256 to 1048576; write it in bytes");
+    text.parse().ok().filter(|bytes| (256..=1 << 20).contains(bytes)).ok_or_else(refused)
 }
