@@ -9,6 +9,7 @@ use countersign_store::{
     Store,
     postgres::{self, PostgresStore},
     sqlite::{self, SqliteStore},
+    transfer,
     vault::VaultKey,
 };
 
@@ -28,6 +29,11 @@ pub(crate) async fn open_store(settings: &ServeSettings) -> anyhow::Result<(Arc<
     match postgres_settings(settings)? {
         None => Ok((Arc::new(open_embedded(data_dir(settings)).await?), clock::system())),
         Some(asked) => {
+            if matches!(asked.keys, postgres::KeySource::File(_)) {
+                // The first node makes its key there.
+                let dir = data_dir(settings);
+                make_private(dir).with_context(|| format!("data directory {}", dir.display()))?;
+            }
             let store = PostgresStore::open(asked).await?;
             let clock = store.clock();
             Ok((Arc::new(store), Arc::new(clock)))
@@ -56,11 +62,7 @@ pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Opti
     }
     let keys = match given_keys()? {
         Some(keys) => postgres::KeySource::Given(keys),
-        None => {
-            let dir = data_dir(settings);
-            make_private(dir).with_context(|| format!("data directory {}", dir.display()))?;
-            postgres::KeySource::File(dir.join(sqlite::KEY_FILE))
-        }
+        None => postgres::KeySource::File(data_dir(settings).join(sqlite::KEY_FILE)),
     };
     let password = match &settings.database_password_file {
         Some(file) => {
@@ -82,6 +84,17 @@ pub(crate) async fn open_embedded(data_dir: &Path) -> anyhow::Result<SqliteStore
         store.keys = sqlite::KeySource::Given(keys);
     }
     Ok(tokio::task::spawn_blocking(move || SqliteStore::open(store)).await??)
+}
+
+/// The keys of the vault as they are: those of the environment, or those of the key file. None is made.
+///
+/// # Errors
+/// One clause that names the variable or the file.
+pub(crate) fn keys_at_hand(settings: &ServeSettings) -> anyhow::Result<Vec<VaultKey>> {
+    match given_keys()? {
+        Some(keys) => Ok(keys),
+        None => Ok(transfer::keys_in(&data_dir(settings).join(sqlite::KEY_FILE))?),
+    }
 }
 
 fn given_keys() -> anyhow::Result<Option<Vec<VaultKey>>> {

@@ -20,6 +20,7 @@ mod listen;
 mod logging;
 mod message_file;
 mod misuse;
+mod moved;
 mod outbound;
 mod output;
 mod press;
@@ -71,6 +72,8 @@ enum Verb {
     Migrate(commands::migrate::Migrate),
     Backup(commands::backup::Backup),
     Restore(commands::restore::Restore),
+    Export(commands::export::Export),
+    Import(commands::import::Import),
     RotateSecretKey(commands::rotate_secret_key::RotateSecretKey),
     /// Write shell completions to stdout
     Completions(commands::completions::Completions),
@@ -114,6 +117,8 @@ fn main() -> ExitCode {
             Verb::Migrate(migrate) => commands::migrate::run(&migrate).await,
             Verb::Backup(backup) => commands::backup::run(&backup),
             Verb::Restore(restore) => commands::restore::run(&restore),
+            Verb::Export(export) => commands::export::run(&export).await,
+            Verb::Import(import) => commands::import::run(&import).await,
             Verb::RotateSecretKey(rotation) => commands::rotate_secret_key::run(&rotation).await,
             Verb::Completions(completions) => commands::completions::run::<Cli>(&completions),
         }

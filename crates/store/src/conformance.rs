@@ -19,6 +19,7 @@ pub mod configuring;
 pub mod contents;
 pub mod credentials;
 pub mod enveloping;
+mod everything;
 pub mod holding;
 pub mod leasing;
 pub mod listing;
@@ -29,6 +30,7 @@ pub mod settling;
 pub mod working;
 mod world;
 
+pub use everything::{Everything, LANE};
 pub use world::{LONG, Made, START, World, at};
 
 /// Runs one row over a fresh store, which is closed afterwards.

@@ -24,6 +24,7 @@ pub mod settle;
 pub mod sqlite;
 pub mod store;
 pub mod timer;
+pub mod transfer;
 pub mod vault;
 
 pub use error::{Refused, StoreError};

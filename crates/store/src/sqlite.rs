@@ -38,6 +38,7 @@ mod store;
 mod subscription;
 mod timer;
 mod transaction;
+mod transfer;
 #[cfg(test)]
 mod trouble;
 mod upkeep;
@@ -52,3 +53,4 @@ pub use fault::OpenError;
 pub use files::{DATABASE_FILE, KEY_FILE};
 pub use rotation::Rotated;
 pub use store::{KeySource, Settings, SqliteStore};
+pub use transfer::{SqliteSource, SqliteTarget};

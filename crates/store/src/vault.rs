@@ -20,6 +20,8 @@ pub const KEYS_MAX: usize = 8;
 
 /// The name of the fact whose sealed value tells a right key from a wrong one.
 pub(crate) const CHECK: &str = "vault_check";
+/// The kind under which secrets of subscriptions are sealed; those of other objects are sealed under their own.
+pub(crate) const SUBSCRIPTION: &str = "subscription";
 const CHECK_PLACE: Place<'_> = Place { account: AccountId(0), kind: "fact", id: CHECK };
 const CHECK_TEXT: &[u8] = b"countersign";
 

@@ -8,6 +8,7 @@ mod hostile_pdf;
 mod listen;
 mod listen_crash;
 mod listen_screen;
+mod moving;
 mod nginx;
 mod oidc_provider;
 mod sdk_node;

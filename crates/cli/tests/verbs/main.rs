@@ -9,6 +9,7 @@ mod guide;
 mod help;
 mod judges;
 mod messages;
+mod moving;
 mod operating;
 mod pipes;
 mod program;

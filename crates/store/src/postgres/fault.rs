@@ -75,6 +75,9 @@ pub enum OpenError {
         /// Where it should be.
         file: PathBuf,
     },
+    /// It was being filled from an export.
+    #[error("the database holds an import that is not complete; give countersign import again, or make a new database to begin anew")]
+    Importing,
     /// The key at hand is not the one that sealed the database's secrets.
     #[error("the secret key does not fit the database: {0}; all nodes need the key that sealed it")]
     WrongKey(VaultError),

@@ -19,6 +19,7 @@ use super::{
     clock::{DatabaseClock, TIME},
     doubt::Doubts,
     fault::{OpenError, words},
+    importing,
     keys::{KeySource, open_vault},
     migration::{self, Migrated},
     pool::{Connector, Pool},
@@ -113,6 +114,7 @@ impl PostgresStore {
         let asked = clock.asks();
         clock.heard(time_there(&client).await?, asked);
         let migrated = migration::migrate(&client).await?;
+        importing::refuse_incomplete(&client).await?;
         let vault = Arc::new(open_vault(&client, &settings.keys).await?);
         drop(client);
 
@@ -176,14 +178,14 @@ async fn time_there(client: &Client) -> Result<i64, OpenError> {
     row.try_get(0).map_err(failed)
 }
 
-fn connector(settings: &Settings) -> Result<(Address, Connector), OpenError> {
+pub(super) fn connector(settings: &Settings) -> Result<(Address, Connector), OpenError> {
     let address = Address::read(&settings.url, settings.password.as_ref())?;
     let tls = Tls::new(settings.ca.as_deref())?;
     let connector = Connector { config: address.config.clone(), tls };
     Ok((address, connector))
 }
 
-async fn connect(connector: &Connector, at: &str) -> Result<Client, OpenError> {
+pub(super) async fn connect(connector: &Connector, at: &str) -> Result<Client, OpenError> {
     connector.connect().await.map_err(|error| {
         let (at, reason) = (at.to_owned(), words(&error));
         match error.code() {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The kind under which secrets of subscriptions are sealed.
-pub(super) const KIND: &str = "subscription";
+pub(super) const KIND: &str = crate::vault::SUBSCRIPTION;
 
 /// Inserts new ones of envelopes; a known id breaks a constraint.
 pub(super) async fn insert(conn: &Conn, vault: &Vault, new: &[(AccountId, SubscriptionId, EnvelopeId, &Object)]) -> Result<(), Fault> {

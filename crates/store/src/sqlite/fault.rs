@@ -75,6 +75,15 @@ pub enum OpenError {
         /// Where it should be.
         file: PathBuf,
     },
+    /// It was being filled from an export.
+    #[error(
+        "data directory {} holds an import that is not complete; give countersign import again, or empty the directory to begin anew",
+        dir.display()
+    )]
+    Importing {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The key given is not the one that sealed the database's secrets.
     #[error("the secret key does not fit the database: {0}; use the key that sealed it")]
     WrongKey(VaultError),

@@ -19,6 +19,7 @@ use super::{
     reader::Readers,
     reserve::Reserve,
     transaction::Versions,
+    transfer,
     vaults::CurrentVault,
     writer::{Desk, Writer},
 };
@@ -120,6 +121,7 @@ impl SqliteStore {
         let dir = DataDir::open(&settings.data_dir)?;
         let mut conn = open_writer(&dir, settings.writer_cache_bytes)?;
         migration::migrate(&mut conn, &dir)?;
+        transfer::refuse_incomplete(&conn, &dir)?;
         node::end_all(&conn).map_err(|e| opening(&dir, &e))?;
         let vault = open_vault(&dir, &conn, &settings.keys)?;
         let gauge = Arc::new(WalGauge::default());

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The kind under which secrets of subscriptions are sealed.
-pub(super) const KIND: &str = "subscription";
+pub(super) const KIND: &str = crate::vault::SUBSCRIPTION;
 
 /// Inserts a new one; a known id breaks a constraint.
 pub(super) fn insert(tx: &Tx<'_>, of: AccountId, id: SubscriptionId, envelope: Option<EnvelopeId>, object: &Object) -> Result<(), Fault> {
