@@ -36,6 +36,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Small values are made and freed by the dozen for each delivery, often on another thread than the one that made them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Sign, deliver, receive and verify Docusign Connect webhooks.
 ///
 /// Countersign speaks the wire of Docusign Connect; it is not affiliated with Docusign.
