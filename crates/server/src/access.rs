@@ -3,9 +3,9 @@
 //! A route names what it needs in its type: [`Caller<Reads>`], [`Caller<Writes>`] or [`Caller<Administers>`]. The account in the path
 //! must be the token's own; any other answers 404, so that ids of other accounts cannot be told from ids that do not exist.
 
-use std::{collections::HashMap, marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc};
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::{FromRequestParts, RawPathParams};
 use countersign_core::{
     account::{ApiToken, Right},
     config::AccountConfig,
@@ -73,11 +73,10 @@ impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
         let token = token_of(&parts.headers, app).await?;
-        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
-            .await
-            .map_err(|_| Failure::invalid_parameter("the path is not valid UTF-8"))?;
+        let path =
+            RawPathParams::from_request_parts(parts, app).await.map_err(|_| Failure::invalid_parameter("the path is not valid UTF-8"))?;
         let account = app.configs.account(token.account).await?.ok_or_else(foreign_account)?;
-        if let Some(named) = path.get("account_id") {
+        if let Some((_, named)) = path.iter().find(|(name, _)| *name == "account_id") {
             let own = match named.parse::<i64>() {
                 Ok(number) => AccountId(number) == token.account,
                 Err(_) => named.parse::<AccountGuid>().is_ok_and(|guid| guid == account.account.guid),

@@ -33,8 +33,8 @@ mod tokens;
 mod users;
 mod validity;
 
-/// The routes below `/api/v1`.
-pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+/// The routes below `/api/v1`, but for [`events::intake`].
+pub fn routes() -> Router<Arc<App>> {
     let account = Router::new()
         .merge(accounts::account_routes())
         .merge(arrivals::routes())
@@ -42,7 +42,7 @@ pub fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .merge(certificates::routes())
         .merge(deliveries::routes())
         .merge(envelopes::routes())
-        .merge(events::routes(app))
+        .merge(events::routes())
         .merge(integration_keys::routes())
         .merge(jobs::routes())
         .merge(keys::routes())

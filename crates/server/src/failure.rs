@@ -3,8 +3,7 @@
 
 use axum::{
     body::Body,
-    extract::{Request, rejection::BytesRejection},
-    middleware::Next,
+    extract::rejection::BytesRejection,
     response::{IntoResponse, Response},
 };
 use countersign_store::{Refused, StoreError};
@@ -139,15 +138,13 @@ pub(crate) fn refused_body(rejection: BytesRejection) -> Failure {
 }
 
 /// Renders failures as Docusign does: `{"errorCode": "...", "message": "..."}`.
-pub async fn as_docusign(request: Request, next: Next) -> Response {
-    render(next.run(request).await, |failure| {
-        (json!({"errorCode": failure.code, "message": failure.message}).to_string(), "application/json")
-    })
+pub fn as_docusign(response: Response) -> Response {
+    render(response, |failure| (json!({"errorCode": failure.code, "message": failure.message}).to_string(), "application/json"))
 }
 
 /// Renders failures as problem documents (RFC 9457).
-pub async fn as_problem(request: Request, next: Next) -> Response {
-    render(next.run(request).await, |failure| {
+pub fn as_problem(response: Response) -> Response {
+    render(response, |failure| {
         let code = failure.problem_code();
         let title = failure.status.canonical_reason().unwrap_or("Error");
         let body = json!({
@@ -162,8 +159,8 @@ pub async fn as_problem(request: Request, next: Next) -> Response {
 }
 
 /// Renders failures as RFC 6749 §5.2 does; what the grants refuse has this form already.
-pub async fn as_oauth(request: Request, next: Next) -> Response {
-    render(next.run(request).await, |failure| {
+pub fn as_oauth(response: Response) -> Response {
+    render(response, |failure| {
         let error = if failure.status.is_server_error() { "server_error" } else { "invalid_request" };
         (json!({"error": error, "error_description": failure.message}).to_string(), "application/json")
     })

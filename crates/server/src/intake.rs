@@ -8,7 +8,7 @@
 //! A stale configuration is read and matched again here; a stale envelope goes back to the caller, who must apply the
 //! action to what the envelope is by now.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use countersign_core::{
     Timestamp,
@@ -26,8 +26,9 @@ use countersign_store::{
     objects::Object,
     record::{EnvelopeChange, Idempotency, Record, Recorded},
 };
+use futures_util::FutureExt as _;
 
-use crate::{App, failure::Failure};
+use crate::{App, failure::Failure, to_the_end::ToTheEnd};
 
 /// How often a change is matched again before the caller is told to come back; a configuration that changes this often within one
 /// request is being rewritten by a script.
@@ -137,8 +138,9 @@ impl App {
     /// [`NotSubmitted::StaleEnvelope`] when the envelope must be read again; otherwise the failure to answer with. Nothing is half-applied.
     pub async fn submit(self: &Arc<Self>, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
         let app = Arc::clone(self);
-        tokio::spawn(async move { app.submit_to_the_end(account, change).await }).await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "intake panicked");
+        let submitting = AssertUnwindSafe(async move { app.submit_to_the_end(account, change).await }).catch_unwind();
+        ToTheEnd::new(submitting).await.unwrap_or_else(|_| {
+            tracing::error!("intake panicked");
             Err(Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the request failed; the log says why").into())
         })
     }

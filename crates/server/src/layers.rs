@@ -16,20 +16,67 @@ use crate::{App, failure::Failure};
 /// Connect: every answer names its trace token; the SDKs show it beside an error (reference: 9).
 const TRACE_TOKEN: HeaderName = HeaderName::from_static("x-docusign-tracetoken");
 
+/// A part of the API with a form of its own for what it refuses.
+#[derive(Clone)]
+pub(crate) struct Surface {
+    app: Arc<App>,
+    name: &'static str,
+    form: Option<Form>,
+    is_traced: bool,
+}
+
+/// Renders the failure in an answer, if there is one.
+pub(crate) type Form = fn(Response) -> Response;
+
+impl Surface {
+    /// Counted under `name`; failures stay as they are.
+    pub(crate) fn new(app: &Arc<App>, name: &'static str) -> Self {
+        Self { app: Arc::clone(app), name, form: None, is_traced: false }
+    }
+
+    /// Failures take this form.
+    pub(crate) fn in_form(self, form: Form) -> Self {
+        Self { form: Some(form), ..self }
+    }
+
+    /// Requests are named in the log and in the answer.
+    pub(crate) fn traced(self) -> Self {
+        Self { is_traced: true, ..self }
+    }
+}
+
+/// Everything that surrounds the requests of a surface, from the inside out: the wall against panics, the form of failures, the trace
+/// token, the count. One layer, since each costs every request two boxes and a copy of what is inside of it.
+pub(crate) async fn surround(State(surface): State<Surface>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let answering = answered(surface.form, next.run(request));
+    let response = if surface.is_traced { traced(answering).await } else { answering.await };
+    surface.app.metrics.request(surface.name, response.status(), begun.elapsed());
+    response
+}
+
 /// Names the request in the log and in the answer.
-pub(crate) async fn trace(request: Request, next: Next) -> Response {
+async fn traced(answering: impl Future<Output = Response>) -> Response {
     let token = uuid::Uuid::new_v4().to_string();
     let span = tracing::info_span!("request", trace = %token);
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = answering.instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&token) {
         response.headers_mut().insert(TRACE_TOKEN, value);
     }
     response
 }
 
-/// Answers 500 when a handler panics; the process and its other requests go on. Must be inside the layer that renders failures.
-pub(crate) async fn catch_panic(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+async fn answered(form: Option<Form>, answering: impl Future<Output = Response>) -> Response {
+    let response = without_panic(answering).await;
+    match form {
+        Some(form) => form(response),
+        None => response,
+    }
+}
+
+/// Answers 500 when a handler panics; the process and its other requests go on.
+async fn without_panic(answer: impl Future<Output = Response>) -> Response {
+    match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
             let words = panic
@@ -41,14 +88,6 @@ pub(crate) async fn catch_panic(request: Request, next: Next) -> Response {
             Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the server failed; the log says why").into_response()
         }
     }
-}
-
-/// Counts requests of one surface.
-pub(crate) async fn count(State((app, surface)): State<(Arc<App>, &'static str)>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let response = next.run(request).await;
-    app.metrics.request(surface, response.status(), begun.elapsed());
-    response
 }
 
 #[cfg(test)]
@@ -66,20 +105,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered_in_the_form_of_its_surface_and_tells_nothing() {
-        let docusign = Router::new()
-            .route("/", get(panics))
-            .layer(middleware::from_fn(catch_panic))
-            .layer(middleware::from_fn(failure::as_docusign))
-            .layer(middleware::from_fn(trace));
-        let problem =
-            Router::new().route("/", get(panics)).layer(middleware::from_fn(catch_panic)).layer(middleware::from_fn(failure::as_problem));
-        let oauth =
-            Router::new().route("/", get(panics)).layer(middleware::from_fn(catch_panic)).layer(middleware::from_fn(failure::as_oauth));
-        for (row, router, words) in [
-            ("docusign", docusign, "\"errorCode\":\"INTERNAL_ERROR\""),
-            ("problem", problem, "\"code\":\"internal-error\""),
-            ("oauth", oauth, "\"error\":\"server_error\""),
+        for (row, form, is_traced, words) in [
+            ("docusign", failure::as_docusign as Form, true, "\"errorCode\":\"INTERNAL_ERROR\""),
+            ("problem", failure::as_problem, false, "\"code\":\"internal-error\""),
+            ("oauth", failure::as_oauth, false, "\"error\":\"server_error\""),
         ] {
+            let within = middleware::from_fn(move |request: Request, next: Next| async move {
+                let answering = answered(Some(form), next.run(request));
+                if is_traced { traced(answering).await } else { answering.await }
+            });
+            let router: Router = Router::new().route("/", get(panics)).layer(within);
             let response = router.oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{row}");
             assert_eq!(response.headers().contains_key(TRACE_TOKEN), row == "docusign", "{row}");

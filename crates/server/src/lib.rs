@@ -40,6 +40,7 @@ pub mod signing_keys;
 pub mod subscription;
 pub mod templates;
 pub mod timers;
+mod to_the_end;
 pub mod token_cache;
 pub mod token_text;
 pub mod ui;

@@ -4,33 +4,38 @@ use std::sync::Arc;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 
-use crate::{App, api, failure, front, health, inspection, layers, login, openapi, problems, restapi, ui};
+use crate::{
+    App, api, failure, front, health, inspection,
+    layers::{Surface, surround},
+    login, openapi, problems, restapi, ui,
+};
 
 /// Everything, ready to serve.
 pub fn router(app: &Arc<App>) -> Router {
-    let count = |surface: &'static str| middleware::from_fn_with_state((Arc::clone(app), surface), layers::count);
-    let panic = || middleware::from_fn(layers::catch_panic);
-    let restapi = restapi::routes(app)
-        .merge(login::directory::routes())
-        .layer(panic())
-        .layer(middleware::from_fn(failure::as_docusign))
-        .layer(middleware::from_fn(layers::trace))
-        .layer(count("restapi"));
-    let api = api::routes(app).layer(panic()).layer(middleware::from_fn(failure::as_problem)).layer(count("api"));
-    let oauth = login::routes().layer(panic()).layer(middleware::from_fn(failure::as_oauth)).layer(count("oauth"));
+    let within = |surface: Surface| middleware::from_fn_with_state(surface, surround);
+    let surface = |name| Surface::new(app, name);
+    let restapi =
+        restapi::routes(app).merge(login::directory::routes()).layer(within(surface("restapi").in_form(failure::as_docusign).traced()));
+    let api_surface = surface("api").in_form(failure::as_problem);
+    let api = api::routes().layer(within(api_surface.clone()));
+    let oauth = login::routes().layer(within(surface("oauth").in_form(failure::as_oauth)));
+    let pages = ui::signing::routes().merge(problems::routes()).layer(within(surface("pages")));
+    let inspector = inspection::receive::routes().layer(within(surface("inspector")));
     let mut router = Router::new()
         .nest("/restapi", restapi)
         .nest("/api/v1", api)
         .route("/api/openapi.json", get(openapi::openapi))
         .nest("/oauth", oauth)
-        .route("/", get(front::line));
-    let pages = ui::signing::routes().merge(problems::routes()).layer(panic()).layer(count("pages"));
-    let inspector = inspection::receive::routes().layer(panic()).layer(count("inspector"));
-    router = router.merge(pages).merge(inspector);
+        .route("/", get(front::line))
+        .merge(pages)
+        .merge(inspector);
     if !app.settings.operations_apart {
         router = router.merge(health::routes());
     }
-    router.layer(DefaultBodyLimit::max(app.settings.envelope_bytes_max)).with_state(Arc::clone(app))
+    router
+        .layer(DefaultBodyLimit::max(app.settings.envelope_bytes_max))
+        .merge(api::events::intake(app).layer(within(api_surface)))
+        .with_state(Arc::clone(app))
 }
 
 /// `/healthz`, `/readyz` and `/metrics` alone, for an address of their own (`--admin-listen`).

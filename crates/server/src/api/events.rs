@@ -34,12 +34,16 @@ use crate::{
 /// Events in one array: one transaction, one answer.
 const EVENTS_MAX: usize = 1_000;
 
-pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+/// `POST events`, and the list at the same path, under their whole path: each nesting would write the URI of every request anew.
+pub fn intake(app: &Arc<App>) -> Router<Arc<App>> {
     let body_bytes_max = app.settings.envelope_bytes_max.max(app.settings.event_bytes_max);
     Router::new()
-        .route("/events", post(post_events).get(list_events).layer(DefaultBodyLimit::max(body_bytes_max)))
-        .route("/events/{event_id}", get(one_event))
-        .route("/events/{event_id}/matches", get(matches))
+        .route("/api/v1/accounts/{account_id}/events", post(post_events).get(list_events))
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+}
+
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new().route("/events/{event_id}", get(one_event)).route("/events/{event_id}/matches", get(matches))
 }
 
 /// One event as posted. `data` is kept and sent byte for byte.
@@ -112,7 +116,7 @@ fn share(body: &Bytes, data: &str) -> Bytes {
 
 fn answer_one(ids: &[EventId]) -> Bytes {
     let id = ids.first().map(ToString::to_string).unwrap_or_default();
-    json!({"id": id, "ids": [id]}).to_string().into()
+    format!("{{\"id\":\"{id}\",\"ids\":[\"{id}\"]}}").into()
 }
 
 fn answer_many(ids: &[EventId]) -> Bytes {
