@@ -19,6 +19,8 @@ pub(crate) struct Gist {
     pub(crate) event: EventName,
     /// The envelope, when its id is a GUID.
     pub(crate) envelope: Option<EnvelopeId>,
+    /// When the message was generated, as it says, when that looks like a time.
+    pub(crate) generated_at: Option<String>,
 }
 
 /// The members that are read; everything else is passed over without being kept.
@@ -33,6 +35,8 @@ struct Outer<'a> {
     envelope_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     status: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    generated_date_time: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +64,8 @@ impl Gist {
             (None, Some(_), Some(status)) => named(&format!("envelope-{status}")),
             _ => None,
         };
-        Self { event: event.unwrap_or_else(unnamed), envelope: envelope.and_then(|id| id.parse().ok()) }
+        let generated_at = outer.generated_date_time.as_deref().filter(|text| looks_like_a_time(text)).map(str::to_owned);
+        Self { event: event.unwrap_or_else(unnamed), envelope: envelope.and_then(|id| id.parse().ok()), generated_at }
     }
 
     /// The envelope's own status follows its id; those of its recipients stand before.
@@ -68,12 +73,17 @@ impl Gist {
         let text = String::from_utf8_lossy(head);
         let Some((envelope, rest)) = element(&text, "EnvelopeID") else { return Self::nothing() };
         let event = element(rest, "Status").and_then(|(status, _)| named(&format!("envelope-{status}")));
-        Self { event: event.unwrap_or_else(unnamed), envelope: envelope.parse().ok() }
+        Self { event: event.unwrap_or_else(unnamed), envelope: envelope.parse().ok(), generated_at: None }
     }
 
     fn nothing() -> Self {
-        Self { event: unnamed(), envelope: None }
+        Self { event: unnamed(), envelope: None, generated_at: None }
     }
+}
+
+/// As Connect writes them: `2026-11-22T10:00:00.0000000Z`, with more or fewer digits.
+fn looks_like_a_time(text: &str) -> bool {
+    (19..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit() || b"-+:.TZ".contains(&byte))
 }
 
 fn named(text: &str) -> Option<EventName> {
@@ -93,6 +103,20 @@ fn element<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_generation_is_kept_when_it_is_one() {
+        for (text, kept) in [
+            ("2026-11-22T10:00:00.0000000Z", true),
+            ("2026-11-22T10:00:00+02:00", true),
+            ("yesterday", false),
+            ("2026-11-22T10:00:00 or\\nso", false),
+            ("2026-11-22T10:00:00.00000000000000000000000000Z", false),
+        ] {
+            let body = format!(r#"{{"event":"envelope-sent","generatedDateTime":"{text}"}}"#);
+            assert_eq!(Gist::of(body.as_bytes()).generated_at.is_some(), kept, "{text}");
+        }
+    }
 
     #[test]
     fn every_form_of_message_says_what_it_is_about() {

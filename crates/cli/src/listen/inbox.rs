@@ -171,8 +171,11 @@ impl Inbox {
     /// # Errors
     /// What to answer: 503 or 507 with a time after which to come back while the store does not take it.
     pub(crate) async fn record(&self, gist: Gist, key: ReplayKey, carried: Vec<(String, String)>, body: Bytes) -> Result<Stored, Failure> {
+        // A hash alone would put each message on another page of the index. What a message is recognised by covers when it was
+        // generated, so that may stand in front: messages of one time lie side by side, and so do their repetitions.
+        let time = gist.generated_at.as_deref().unwrap_or_default();
         let idempotency = NewIdempotency {
-            key: format!("arrival:{}", hex::encode(key.as_bytes())),
+            key: format!("arrival:{time}:{}", hex::encode(key.as_bytes())),
             request_sha256: *key.as_bytes(),
             answer: RememberedAnswer::OfIds(first_id),
         };

@@ -105,13 +105,13 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request<Body>) 
     if let Some(peer) = peer {
         head.extensions.insert(PeerAddress(peer.ip()));
     }
-    let noted = Noted {
+    let noted = (!receiver.outlet.is_silent()).then(|| Noted {
         at,
         peer,
         path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
         headers: shown_headers(&head.headers),
         raw: receiver.explains.then(|| head.headers.clone()),
-    };
+    });
     let kept = Kept::new(&receiver.budget);
     let mut answer = receiver.checked(Request::from_parts(head, Tee::new(body, Arc::clone(&kept)))).await;
     if kept.is_over_budget() {
@@ -121,7 +121,7 @@ async fn receive(State(receiver): State<Arc<Receiver>>, request: Request<Body>) 
     answer
 }
 
-/// What is kept of the head of a request.
+/// What is kept of the head of a request, where somebody is told of it.
 struct Noted {
     at: Timestamp,
     peer: Option<SocketAddr>,
@@ -179,7 +179,13 @@ impl Receiver {
             }
             After::Store(inbox) => {
                 let carried = carried::headers(headers, verdict);
-                match inbox.record(Gist::of(&body), key_of(verdict, &body), carried, body).await {
+                let key = key_of(verdict, &body);
+                let mut gist = Gist::of(&body);
+                if is_known_by_its_id(verdict) {
+                    // Its body may be of another time when it comes again.
+                    gist.generated_at = None;
+                }
+                match inbox.record(gist, key, carried, body).await {
                     Ok(stored) => {
                         handed.stored = Some(stored.event);
                         handed.duplicate = !stored.is_new;
@@ -209,21 +215,19 @@ impl Receiver {
     }
 
     /// Counts the request and tells of it.
-    async fn tell(self: &Arc<Self>, noted: Noted, watched: &Watched, kept: &Kept, status: StatusCode, began: Instant) {
-        let verdict = watched.verdict().cloned();
+    async fn tell(self: &Arc<Self>, noted: Option<Noted>, watched: &Watched, kept: &Kept, status: StatusCode, began: Instant) {
+        let verdict = watched.verdict();
         let handed = watched.handed();
-        let refusal = verdict.as_ref().and_then(Verdict::refusal);
+        let refusal = verdict.and_then(Verdict::refusal);
         let fate = match handed {
             _ if refusal.is_some() => Fate::Refused,
             Some(handed) if handed.duplicate => Fate::Duplicate,
             Some(_) if status.is_success() => Fate::Accepted,
-            None if verdict.as_ref().is_some_and(|verdict| verdict.replay == Checked::Passed(Freshness::Duplicate)) => Fate::Duplicate,
+            None if verdict.is_some_and(|verdict| verdict.replay == Checked::Passed(Freshness::Duplicate)) => Fate::Duplicate,
             _ => Fate::NotTaken,
         };
         self.tally.count(fate, refusal.map(told::kind_of));
-        if self.outlet.is_silent() {
-            return;
-        }
+        let Some(noted) = noted else { return };
         let body = handed.map_or_else(|| kept.whole(), |handed| handed.body.clone());
         let gist = Gist::of(&body);
         let mismatch = matches!(refusal, Some(Refusal::Hmac(_)));
@@ -236,7 +240,7 @@ impl Receiver {
             body,
             event: gist.event,
             envelope: gist.envelope,
-            verdict,
+            verdict: verdict.cloned(),
             findings: Vec::new(),
             fate,
             status: status.as_u16(),
@@ -314,6 +318,10 @@ impl Receiver {
             },
         }
     }
+}
+
+fn is_known_by_its_id(verdict: Option<&Verdict>) -> bool {
+    verdict.is_some_and(|verdict| verdict.standard_webhooks.passed().is_some())
 }
 
 /// What a message is recognised by.

@@ -8,11 +8,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use countersign_core::Timestamp;
 use countersign_signature::{HmacKey, sign};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
@@ -47,6 +48,8 @@ pub(crate) static PROFILE: Profile = Profile {
 const KEY: &str = "YmVuY2gga2V5IGJlbmNoIGtleSBiZW5jaCBrZXkhIQ==";
 /// Messages of a round, beside those that warm it up.
 const MESSAGES: u64 = 20_000;
+/// When the first message was generated: 2026-11-22T10:00:00Z.
+const FIRST_GENERATED_AT: Timestamp = Timestamp::from_secs(1_795_341_600);
 
 /// One message, ready to be sent.
 struct Prepared {
@@ -95,14 +98,17 @@ async fn run(plan: Plan, progress: Progress) -> anyhow::Result<Vec<Reading>> {
     Ok(readings)
 }
 
-/// Signed messages, each about an envelope of its own. Made before, so that the load generator costs as little as it can.
+/// Signed messages, each about an envelope of its own and generated a millisecond after the one before. Made before, so that the load
+/// generator costs as little as it can.
 fn prepare(count: u64, bytes: usize) -> anyhow::Result<Vec<Prepared>> {
     let key = HmacKey::try_new(KEY)?;
     (0..count)
         .map(|number| {
+            let generated_at = FIRST_GENERATED_AT + Duration::from_millis(number);
             let body = Bytes::from(format!(
                 "{{\"event\":\"envelope-completed\",\"apiVersion\":\"v2.1\",\"uri\":\"/restapi/v2.1/accounts/8b411bfe/envelopes/{number}\",\
-                 \"retryCount\":0,\"configurationId\":10000001,\"generatedDateTime\":\"2026-11-22T10:00:00.0000000Z\",\"data\":{}}}",
+                 \"retryCount\":0,\"configurationId\":10000001,\"generatedDateTime\":\"{}\",\"data\":{}}}",
+                generated_at.to_seven_digits(),
                 payload::data(number, bytes)
             ));
             let mut headers = HeaderMap::new();
