@@ -3,6 +3,10 @@
 //! No lane waits for another. A lane holds in memory at most `PENDING_PER_ATTEMPT` deliveries for each attempt it may make at
 //! once: a hanging listener, whose concurrency has shrunk to one, keeps a handful; the rest wait in the store.
 //!
+//! Lanes share the bytes of the node: a lane takes more only while it holds no more than is free. However many lanes are slow or
+//! hang, and whatever waits for them, what they hold together leaves room for the others: *n* of them with endless backlogs leave a
+//! share of 1 in *n* + 1 free (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998).
+//!
 //! A subscription with limits has a lane of its own ([`countersign_core::listener::lane_of_its_own`]), whose concurrency ends at the
 //! limit and which keeps the rate: one runner waits for the next turn, and no more is held in memory than goes out within
 //! `AHEAD`. What is over the rate stays in the store, due since when it was due, and is not claimed.
@@ -86,6 +90,10 @@ struct State {
     runners: u32,
     /// Attempts under way.
     in_flight: u32,
+    /// Bytes of everything that it holds: places given out, what is queued, what is under way.
+    bytes: usize,
+    /// What one of its deliveries has lately had, about.
+    bytes_each: usize,
     /// The store has due deliveries for this lane: fresh ones queue up behind them there.
     backlogged: bool,
     concurrency_max: u32,
@@ -115,6 +123,14 @@ impl State {
             None => busy,
             Some(rate) => busy.min(self.in_flight.saturating_add(self.bucket.yields(rate, now, AHEAD).max(1))),
         }
+    }
+
+    /// Everything that was not begun.
+    fn drain(&mut self) -> Vec<Item> {
+        let items: Vec<Item> = self.queue.drain(..).collect();
+        let bytes: usize = items.iter().map(Item::bytes).sum();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        items
     }
 
     fn rate(&self) -> Option<Rate> {
@@ -180,6 +196,8 @@ impl Lane {
                 reserved: 0,
                 runners: 0,
                 in_flight: 0,
+                bytes: 0,
+                bytes_each: 0,
                 backlogged: false,
                 concurrency_max,
                 queue_max,
@@ -250,8 +268,9 @@ impl Lane {
         }
     }
 
-    /// Takes a place in the queue for a fresh delivery; false when it must go through the store.
-    pub(crate) fn reserve(&self, now: Timestamp) -> bool {
+    /// Takes a place in the queue for a fresh delivery of so many `bytes`, of which so many are `free`; false when it must go through
+    /// the store.
+    pub(crate) fn reserve(&self, now: Timestamp, bytes: usize, free: usize) -> bool {
         let mut state = self.lock();
         state.used_at = now;
         if state.backlogged || !state.pace.is_closed() {
@@ -262,18 +281,26 @@ impl Lane {
             state.backlogged = true;
             return false;
         }
-        if state.pending() >= state.pending_max(now) {
+        if state.pending() >= state.pending_max(now) || state.bytes.saturating_add(bytes) > free {
             state.backlogged = true;
             return false;
         }
         state.reserved += 1;
+        state.bytes += bytes;
         true
     }
 
     /// Gives a place back.
-    pub(crate) fn unreserve(&self) {
+    pub(crate) fn unreserve(&self, bytes: usize) {
         let mut state = self.lock();
         state.reserved = state.reserved.saturating_sub(1);
+        state.bytes = state.bytes.saturating_sub(bytes);
+    }
+
+    /// An attempt of so many bytes is over.
+    pub(crate) fn let_go(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.bytes = state.bytes.saturating_sub(bytes);
     }
 
     /// Fresh deliveries go through the store from now on, until a claim finds nothing more there.
@@ -286,17 +313,22 @@ impl Lane {
         self.lock().backlogged = false;
     }
 
-    /// How many deliveries a claim may bring, 0 for none now.
+    /// How many deliveries a claim may bring while so many bytes are `free`, 0 for none now. How large they are is not known
+    /// before: they count as what came lately.
     #[must_use]
-    pub fn room(&self, now: Timestamp) -> u32 {
+    pub fn room(&self, now: Timestamp, free: usize) -> u32 {
         let state = self.lock();
-        if state.limits.is_none() {
+        let room = if state.limits.is_none() {
             0
         } else if state.pace.is_closed() {
             state.pending_max(now).saturating_sub(state.pending())
         } else {
             state.pace.limit(now).saturating_sub(state.pending())
-        }
+        };
+        let share = free.saturating_sub(state.bytes) / state.bytes_each.max(1);
+        // A lane that holds nothing may always have one.
+        let share = share.max(usize::from(state.pending() == 0));
+        room.min(u32::try_from(share).unwrap_or(u32::MAX))
     }
 
     /// When an open breaker may be probed.
@@ -309,9 +341,14 @@ impl Lane {
     pub(crate) fn push(&self, item: Item, was_reserved: bool, now: Timestamp) -> bool {
         let mut state = self.lock();
         state.used_at = now;
+        let bytes = item.bytes();
         if was_reserved {
             state.reserved = state.reserved.saturating_sub(1);
+        } else {
+            state.bytes = state.bytes.saturating_add(bytes);
         }
+        // A half of the last one and a quarter of the one before and so on; rounded up, so that it is never nothing for something.
+        state.bytes_each = state.bytes_each.div_ceil(2) + bytes.div_ceil(2);
         state.queue.push_back(item);
         // Where the breaker is open one runner is started all the same: it gives the queue back.
         let start = state.runners < state.pace.limit(now).max(1);
@@ -338,7 +375,7 @@ impl Lane {
         let limit = state.pace.limit(now);
         if limit == 0 {
             state.runners = state.runners.saturating_sub(1);
-            let items: Vec<Item> = state.queue.drain(..).collect();
+            let items = state.drain();
             state.backlogged |= !items.is_empty();
             return (if items.is_empty() { Turn::End } else { Turn::GiveBack(items) }, 0);
         }
@@ -377,12 +414,12 @@ impl Lane {
         let mut state = self.lock();
         state.waits = false;
         state.runners = state.runners.saturating_sub(1);
-        state.queue.drain(..).collect()
+        state.drain()
     }
 
     /// Takes everything that was not begun, for shutdown.
     pub(crate) fn drain(&self) -> Vec<Item> {
-        self.lock().queue.drain(..).collect()
+        self.lock().drain()
     }
 
     /// True when nothing is in it, its breaker is closed and it was not used since `before`.

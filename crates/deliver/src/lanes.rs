@@ -5,7 +5,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,8 @@ use crate::{
 
 /// Lanes that were not used for so long are forgotten, with what they learned.
 const IDLE: Duration = Duration::from_secs(300);
+/// How often they are looked for, in microseconds.
+const LOOK_EVERY_MICROS: i64 = 30_000_000;
 /// Beyond this share of the bytes, a claim waits until some of them have left.
 const SHARE_TAKEN: usize = 3;
 /// See [`SHARE_TAKEN`].
@@ -50,6 +52,8 @@ pub struct Lanes {
     bytes: AtomicUsize,
     /// A claim waits for room.
     short: AtomicBool,
+    /// When lanes to forget were last looked for, in microseconds.
+    looked_at: AtomicI64,
     runners: AtomicU32,
     open: AtomicBool,
     lease: Mutex<Option<Lease>>,
@@ -79,6 +83,7 @@ impl Lanes {
             lanes: RwLock::default(),
             bytes: AtomicUsize::new(0),
             short: AtomicBool::new(false),
+            looked_at: AtomicI64::new(0),
             runners: AtomicU32::new(0),
             open: AtomicBool::new(false),
             lease: Mutex::new(None),
@@ -138,6 +143,12 @@ impl Lanes {
         }
     }
 
+    /// Bytes that are free.
+    #[must_use]
+    pub fn bytes_free(&self) -> usize {
+        self.settings.bytes_in_memory_max.saturating_sub(self.bytes.load(Ordering::Acquire))
+    }
+
     /// Room for a claim: half of what is free, so that places can still be given out while the claim is under way. It counts as taken
     /// until it is dropped, which is done when the answer is there and before what came is put into its lanes. `None` when there is
     /// none; the bell rings when there is again.
@@ -171,6 +182,12 @@ impl Lanes {
 
     fn enough_below(&self) -> usize {
         self.settings.bytes_in_memory_max / SHARE_TAKEN_OF * SHARE_TAKEN
+    }
+
+    /// An attempt of a lane is over.
+    pub fn let_go(&self, lane: &Lane, item: &Item) {
+        lane.let_go(item.bytes());
+        self.free(item.bytes());
     }
 
     /// A delivery left memory.
@@ -209,8 +226,14 @@ impl Lanes {
         self.all().iter().map(|lane| lane.view(now)).collect()
     }
 
-    /// Forgets lanes that nobody used for a while.
+    /// Forgets lanes that nobody used for a while. Looks at all of them once in a while, and not with each call: there may be tens of
+    /// thousands, and the claim loop calls several hundred times a second.
     pub fn forget_idle(&self, now: Timestamp) {
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        if (looked_at..looked_at.saturating_add(LOOK_EVERY_MICROS)).contains(&now.as_micros()) {
+            return;
+        }
+        self.looked_at.store(now.as_micros(), Ordering::Relaxed);
         let before = now.minus(IDLE);
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle(before));
     }
@@ -267,7 +290,7 @@ impl HandOver for LaneHandOver {
             lane.mark_backlogged();
             return None;
         }
-        if !lane.reserve((lanes.clock)()) {
+        if !lane.reserve((lanes.clock)(), bytes, lanes.settings.bytes_in_memory_max.saturating_sub(taken)) {
             lanes.free(bytes);
             return None;
         }
@@ -311,7 +334,7 @@ impl Slot for LaneSlot {
 impl Drop for LaneSlot {
     fn drop(&mut self) {
         if !self.filled {
-            self.lane.unreserve();
+            self.lane.unreserve(self.bytes);
             self.lanes.free(self.bytes);
         }
     }
@@ -320,6 +343,23 @@ impl Drop for LaneSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanes_are_forgotten_when_nobody_used_them_whichever_way_the_clock_is_set() {
+        let lanes = Lanes::new(Settings::default(), Arc::new(|| Timestamp::EPOCH));
+        let after = |seconds| Timestamp::EPOCH + Duration::from_secs(seconds);
+        let count = || lanes.all().len();
+        drop(lanes.lane(ListenerId(1)));
+        lanes.forget_idle(after(300));
+        assert_eq!(count(), 1, "used within five minutes");
+        lanes.forget_idle(after(329));
+        assert_eq!(count(), 1, "looked a moment ago");
+        lanes.forget_idle(after(330));
+        assert_eq!(count(), 0);
+        drop(lanes.lane(ListenerId(2)));
+        lanes.forget_idle(after(329));
+        assert_eq!(count(), 0, "the clock was set back: it is looked again");
+    }
 
     #[test]
     fn a_claim_takes_its_room_before_it_is_made_and_leaves_some() {
@@ -334,12 +374,33 @@ mod tests {
         drop(room);
         assert_eq!(lanes.room_for_claim().expect("600 are free").bytes(), 300);
         drop(place);
-        let all = hand_over.reserve(ListenerId(3), 1_000).expect("all is free");
+        let all = hand_over.reserve(ListenerId(3), 1_000).expect("all is free, and it holds nothing");
         while futures_util::FutureExt::now_or_never(lanes.due.notified()).is_some() {}
         assert!(lanes.room_for_claim().is_none());
         let rings = || futures_util::FutureExt::now_or_never(lanes.due.notified()).is_some();
         assert!(!rings());
         drop(all);
         assert!(rings(), "there is room again for the claim that found none");
+    }
+
+    #[test]
+    fn a_lane_holds_no_more_than_is_free_and_what_ended_makes_room() {
+        let settings = Settings { bytes_in_memory_max: 1_000, ..Settings::default() };
+        let lanes = Arc::new(Lanes::new(settings, Arc::new(|| Timestamp::EPOCH)));
+        lanes.open_for(Some(Lease { incarnation: Incarnation::from_raw(1), stake: crate::node::Stake::default() }));
+        let hand_over = LaneHandOver(Arc::clone(&lanes));
+        let fill = |listener| {
+            let places: Vec<_> = std::iter::from_fn(|| hand_over.reserve(ListenerId(listener), 100)).collect();
+            lanes.lane(ListenerId(listener)).clear_backlog();
+            places
+        };
+        let greedy: Vec<_> = (1..=3).map(fill).collect();
+        assert_eq!(greedy.iter().map(Vec::len).collect::<Vec<_>>(), [5, 3, 1], "each half of what the others left");
+        let modest = fill(4);
+        assert_eq!(modest.len(), 1, "there is room for another one");
+        let lane = lanes.lane(ListenerId(1));
+        assert_eq!(lane.room(Timestamp::EPOCH, lanes.bytes_free()), 0, "and nothing is claimed for the first");
+        drop(greedy);
+        assert_eq!(fill(1).len(), 5);
     }
 }

@@ -20,6 +20,8 @@ pub const PAUSE_MIN: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Offer {
     now: Timestamp,
+    /// Of all lanes together.
+    bytes_free: usize,
     quotas: Vec<LaneQuota>,
     /// Each lane of the quotas, and how much came for it.
     lanes: HashMap<ListenerId, (Arc<Lane>, u32)>,
@@ -29,16 +31,16 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Nothing offered yet.
+    /// Nothing offered yet, of so many bytes that are free.
     #[must_use]
-    pub fn new(now: Timestamp) -> Self {
-        Self { now, quotas: Vec::new(), lanes: HashMap::new(), bytes: 0, probe_at: None }
+    pub fn new(now: Timestamp, bytes_free: usize) -> Self {
+        Self { now, bytes_free, quotas: Vec::new(), lanes: HashMap::new(), bytes: 0, probe_at: None }
     }
 
     /// A lane that has something due, and knows its limits if it has any of its own.
     pub fn consider(&mut self, lane: Arc<Lane>) {
         lane.mark_backlogged();
-        let room = lane.room(self.now).min(CLAIM_PER_LANE_MAX);
+        let room = lane.room(self.now, self.bytes_free).min(CLAIM_PER_LANE_MAX);
         if room > 0 {
             self.quotas.push(LaneQuota { listener: lane.listener, count: room });
             self.lanes.insert(lane.listener, (lane, 0));

@@ -223,7 +223,7 @@ impl Core {
             match turn {
                 Turn::Attempt(item) => {
                     before = Before::Attempt(self.attempt(&item).await);
-                    self.lanes.free(item.bytes());
+                    self.lanes.let_go(&lane, &item);
                     if item.is_followed() || lane.is_hungry((self.clock)()) {
                         self.lanes.due.notify_one();
                     }
@@ -388,7 +388,7 @@ impl Core {
             let due = self.store.due_listeners(now, after, LISTENERS_PER_QUERY).await?;
             let more = due.len() == LISTENERS_PER_QUERY as usize;
             after = due.last().map(|due| due.listener);
-            let mut offer = Offer::new(now);
+            let mut offer = Offer::new(now, self.lanes.bytes_free());
             for due in due {
                 let lane = self.lanes.lane(due.listener);
                 self.limits.tell(&lane, due.account, &*self.executor).await;

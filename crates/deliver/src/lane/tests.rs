@@ -70,16 +70,16 @@ fn warm(lane: &Lane) {
 fn a_lane_of_its_own_gives_no_place_before_its_limits_are_known() {
     let lane = Lane::new(listener::lane_of_its_own(SUBSCRIPTION), 64, 1_024, NOW);
     assert_eq!(lane.owner(), Some((None, SUBSCRIPTION)));
-    assert!(!lane.reserve(NOW));
-    assert_eq!(lane.room(NOW), 0);
+    assert!(!lane.reserve(NOW, 0, usize::MAX));
+    assert_eq!(lane.room(NOW, usize::MAX), 0);
     lane.obey(ACCOUNT, limits(3, 0));
     assert_eq!(lane.owner(), Some((Some(ACCOUNT), SUBSCRIPTION)));
-    assert!(lane.room(NOW) > 0);
+    assert!(lane.room(NOW, usize::MAX) > 0);
     lane.clear_backlog();
-    assert!(lane.reserve(NOW));
+    assert!(lane.reserve(NOW, 0, usize::MAX));
     let shared = Lane::new(ListenerId(7), 64, 1_024, NOW);
     assert_eq!(shared.owner(), None);
-    assert!(shared.reserve(NOW));
+    assert!(shared.reserve(NOW, 0, usize::MAX));
 }
 
 #[test]
@@ -100,18 +100,18 @@ fn a_lane_with_a_rate_holds_no_more_than_goes_out_within_a_second() {
     let lane = own_lane(limits(0, 20));
     warm(&lane);
     // A burst of two, and twenty within the second.
-    assert_eq!(lane.room(NOW), 22);
+    assert_eq!(lane.room(NOW, usize::MAX), 22);
     for n in 0..22 {
         lane.push(item(n), false, NOW);
     }
-    assert_eq!(lane.room(NOW), 0);
-    assert!(!lane.reserve(NOW), "a fresh one goes through the store");
+    assert_eq!(lane.room(NOW, usize::MAX), 0);
+    assert!(!lane.reserve(NOW, 0, usize::MAX), "a fresh one goes through the store");
     let slowest = own_lane(limits(0, 1));
     warm(&slowest);
     assert!(matches!(slowest.turn(Before::Nothing, NOW), (Turn::End, 0)));
     slowest.push(item(1), false, NOW);
     assert!(matches!(slowest.turn(Before::Nothing, NOW), (Turn::Attempt(_), _)));
-    assert_eq!(slowest.room(NOW), 1, "one may always wait, so that the lane does not run dry");
+    assert_eq!(slowest.room(NOW, usize::MAX), 1, "one may always wait, so that the lane does not run dry");
 }
 
 #[test]
@@ -148,5 +148,5 @@ fn a_lane_is_hungry_by_what_is_ahead_and_not_by_what_is_under_way() {
     }
     // Thirty are under way at a slow listener, which is more than a second's worth; nothing is ahead.
     assert!(lane.is_hungry(now));
-    assert!(lane.room(now) >= 10);
+    assert!(lane.room(now, usize::MAX) >= 10);
 }

@@ -54,7 +54,7 @@ fn lane(listener: i64) -> Arc<Lane> {
 #[test]
 fn a_lane_that_got_less_than_its_quota_has_nothing_more_in_the_store() {
     let (full, short) = (lane(1), lane(2));
-    let mut offer = Offer::new(NOW);
+    let mut offer = Offer::new(NOW, usize::MAX);
     offer.consider(Arc::clone(&full));
     offer.consider(Arc::clone(&short));
     assert!(full.view(NOW).backlogged && short.view(NOW).backlogged);
@@ -71,7 +71,7 @@ fn a_lane_that_got_less_than_its_quota_has_nothing_more_in_the_store() {
 #[test]
 fn a_claim_that_the_bytes_ended_says_nothing_about_the_store() {
     let lane = lane(1);
-    let mut offer = Offer::new(NOW);
+    let mut offer = Offer::new(NOW, usize::MAX);
     offer.consider(Arc::clone(&lane));
     assert!(offer.came(&item(lane.listener, 1_000)).is_some());
     assert!(offer.is_cut_short(1_000), "what is left is asked for at once");
@@ -87,12 +87,12 @@ fn a_lane_whose_breaker_is_open_is_offered_nothing_until_it_may_be_probed() {
         let _ = lane.turn(before, NOW);
     }
     let _ = lane.turn(Before::Attempt(Sign::Silent), NOW);
-    let mut offer = Offer::new(NOW);
+    let mut offer = Offer::new(NOW, usize::MAX);
     offer.consider(Arc::clone(&lane));
     assert!(offer.is_empty());
     let probe_at = lane.probe_at(NOW).expect("an open breaker");
     assert_eq!(offer.wait(Duration::from_secs(60)), probe_at.since(NOW));
-    let mut offer = Offer::new(probe_at);
+    let mut offer = Offer::new(probe_at, usize::MAX);
     offer.consider(lane);
     assert_eq!(offer.quotas().iter().map(|quota| quota.count).sum::<u32>(), 1, "one attempt probes");
 }
