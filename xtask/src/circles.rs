@@ -17,7 +17,7 @@ type ModulePath = Vec<String>;
 pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = crates(root)?;
-    folders.push(root.join("xtask"));
+    folders.extend(["xtask", "xtask/simulation"].map(|folder| root.join(folder)));
     for folder in folders {
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
         let below_root = folder.strip_prefix(root).unwrap_or(&folder).join("src");

@@ -1,11 +1,12 @@
 //! Chores a program does better than a page. `cargo xtask check` runs every check; each says what is wrong and where.
-//! `cargo xtask fuzz` runs the fuzz targets.
+//! `cargo xtask fuzz` runs the fuzz targets, `cargo xtask simulate` the simulation.
 
 mod circles;
 mod edges;
 mod fuzz;
 mod lengths;
 mod secrets;
+mod simulate;
 mod sources;
 mod words;
 
@@ -36,8 +37,12 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        Some((verb, arguments)) if verb == "simulate" => simulate::run(root, arguments),
         _ => {
-            eprintln!("usage: cargo xtask check\n       cargo xtask fuzz [--seconds N] [TARGET ...]");
+            eprintln!(
+                "usage: cargo xtask check\n       cargo xtask fuzz [--seconds N] [TARGET ...]\n       cargo xtask simulate [--seed N] [--seeds N] \
+                 [--listeners N] [--events N] [--json]"
+            );
             ExitCode::from(2)
         }
     }
