@@ -189,10 +189,16 @@ impl Configured for Subscription {
         if let Some(basic) = &self.proofs.basic {
             secrets.extend(by_name(basic.secrets()));
         }
+        secrets.extend(self.headers.iter().map(|(name, value)| (header_secret(name), Secret::new(value.as_str()))));
         secrets
     }
 
-    fn restore(&mut self, secrets: Secrets) {
+    fn restore(&mut self, mut secrets: Secrets) {
+        for (name, value) in &mut self.headers {
+            if let Some(secret) = secrets.remove(&header_secret(name)) {
+                secret.expose_secret().clone_into(value);
+            }
+        }
         for (name, secret) in secrets {
             let basic = self.proofs.basic.as_mut().is_some_and(|basic| basic.set_secret(&name, secret.clone()));
             if !basic && let OAuthUse::Own(connection) = &mut self.proofs.oauth {
@@ -200,6 +206,11 @@ impl Configured for Subscription {
             }
         }
     }
+}
+
+/// The name of a header's value among the secrets. No other name has a blank in it.
+fn header_secret(header: &str) -> String {
+    format!("header {header}")
 }
 
 fn by_name(secrets: Vec<(&'static str, Secret)>) -> Secrets {

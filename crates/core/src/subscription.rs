@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use crate::{
@@ -258,7 +258,9 @@ pub struct Subscription {
     pub proofs: Proofs,
     /// How it is paced.
     pub pace: Pace,
-    /// Further request headers, in order (ours); names that would replace our own are refused when saved.
+    /// Further request headers, in order (ours); names that would replace our own are refused when saved. Their values count as
+    /// secrets, since many are: serialised are the names alone. (Values in what is read come from before that.)
+    #[serde(serialize_with = "names_alone")]
     pub headers: Vec<(String, String)>,
     /// Stored and echoed (Connect: `requiresAcknowledgement`); see [`crate::retry::RetryPolicy`].
     pub require_acknowledgement: bool,
@@ -276,6 +278,10 @@ pub struct Subscription {
     pub times_gone: u32,
     /// Properties of the wire form that have no meaning here; stored and echoed.
     pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+fn names_alone<S: Serializer>(headers: &[(String, String)], into: S) -> Result<S::Ok, S::Error> {
+    into.collect_seq(headers.iter().map(|(name, _)| (name, "")))
 }
 
 impl Subscription {

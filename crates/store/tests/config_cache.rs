@@ -96,6 +96,31 @@ async fn an_account_is_loaded_once_with_everything_that_sending_needs() {
     assert!(house.cache.account(AccountId(5)).await.expect("read").is_none());
 }
 
+/// What people put into headers is often a secret: the values are sealed with the others.
+#[tokio::test]
+async fn values_of_own_headers_are_sealed_and_put_back() {
+    let house = house().await;
+    let id = house.new_id().await;
+    let headers = vec![("X-Api-Key".to_owned(), "open sesame".to_owned()), ("X-Empty".to_owned(), String::new())];
+    let asked = Subscription { headers: headers.clone(), ..subscription(id, house.account, Scope::Account) };
+    house.put(&asked, true).await;
+    let read = async || house.cache.account(house.account).await.expect("read").expect("exists").subscriptions[&id].clone();
+    assert_eq!(read().await.headers, headers);
+    assert!(read().await.proofs.basic.as_ref().is_some_and(|basic| basic.secrets()[0].1.expose_secret() == "hush hush"));
+    for entry in std::fs::read_dir(house._folder.path()).expect("listed") {
+        let bytes = std::fs::read(entry.expect("listed").path()).expect("read");
+        assert!(!bytes.windows(11).any(|part| part == b"open sesame"));
+    }
+
+    // A row of before has them in its body, and nothing of them among the secrets.
+    let mut of_before = Object::of(&asked).expect("serialises");
+    of_before.body = of_before.body.replace(r#"["X-Api-Key",""]"#, r#"["X-Api-Key","of before"]"#);
+    of_before.secrets.retain(|name, _| !name.starts_with("header "));
+    house.store.put_subscription(house.account, id, of_before, false).await.expect("stored").expect("taken");
+    house.cache.invalidate(house.account);
+    assert_eq!(read().await.headers[0].1, "of before");
+}
+
 #[tokio::test]
 async fn a_herd_gets_one_value() {
     let house = house().await;
