@@ -1,10 +1,12 @@
 //! Chores a program does better than a page. `cargo xtask check` runs every check; each says what is wrong and where.
-//! `cargo xtask fuzz` runs the fuzz targets, `cargo xtask simulate` the simulation.
+//! `cargo xtask fuzz` runs the fuzz targets, `cargo xtask simulate` the simulation, `kill-nodes` and `two-versions` the long tests of
+//! several nodes.
 
 mod circles;
 mod edges;
 mod fuzz;
 mod lengths;
+mod nodes;
 mod secrets;
 mod simulate;
 mod sources;
@@ -30,20 +32,26 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((verb, [])) if verb == "check" => check(root),
-        Some((verb, arguments)) if verb == "fuzz" => match fuzz::run(root, arguments) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("xtask fuzz: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
+        Some((verb, arguments)) if verb == "fuzz" => ended(verb, fuzz::run(root, arguments)),
         Some((verb, arguments)) if verb == "simulate" => simulate::run(root, arguments),
+        Some((verb, arguments)) if verb == "kill-nodes" => ended(verb, nodes::kill(root, arguments)),
+        Some((verb, [])) if verb == "two-versions" => ended(verb, nodes::two_versions(root)),
         _ => {
             eprintln!(
                 "usage: cargo xtask check\n       cargo xtask fuzz [--seconds N] [TARGET ...]\n       cargo xtask simulate [--seed N] [--seeds N] \
-                 [--listeners N] [--events N] [--json]"
+                 [--listeners N] [--events N] [--json]\n       cargo xtask kill-nodes [40,10]\n       cargo xtask two-versions"
             );
             ExitCode::from(2)
+        }
+    }
+}
+
+fn ended(verb: &str, done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {verb}: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }

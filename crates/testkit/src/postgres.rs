@@ -242,7 +242,7 @@ impl Running {
             for line in log.lines().map_while(Result::ok) {
                 if line.contains(ready) {
                     let _ = said.send(());
-                } else if line.contains("FATAL") || line.contains("PANIC") {
+                } else if (line.contains("FATAL") && !line.contains("the database system is ")) || line.contains("PANIC") {
                     eprintln!("{line}");
                 }
             }

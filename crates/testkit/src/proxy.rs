@@ -35,6 +35,10 @@ pub enum ProxyMode {
     HalfClose,
     /// Accepts connections, reads everything and carries nothing.
     BlackHole,
+    /// Closes a connection on which the client sends these bytes in one piece, without carrying them.
+    CutBefore(&'static [u8]),
+    /// Carries these bytes of the client and closes the connection: whether they did anything the client does not hear.
+    CutBehind(&'static [u8]),
     /// Carries this many bytes of the answers on a connection, then closes it.
     CutAnswerAfter(usize),
     /// Carries this many bytes of the answers on a connection, then resets it.
@@ -249,6 +253,10 @@ async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
             Err(_) => return Err(End::Reset),
         };
         let now = *mode.borrow();
+        let is_sent = |sought: &[u8]| direction == Direction::Up && bytes.windows(sought.len()).any(|part| part == sought);
+        if matches!(now, ProxyMode::CutBefore(sought) if is_sent(sought)) {
+            return Err(End::Close);
+        }
         let allowed = allowance(now, direction, carried, bytes.len());
         if let ProxyMode::Delay(delay) = now {
             tokio::time::sleep(delay).await;
@@ -262,6 +270,7 @@ async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
             Direction::Down => counts.bytes_down += allowed as u64,
         });
         match now {
+            ProxyMode::CutBehind(sought) if is_sent(sought) => return Err(End::Close),
             ProxyMode::CutAnswerAfter(limit) if direction == Direction::Down && carried >= limit => return Err(End::Close),
             ProxyMode::ResetAnswerAfter(limit) if direction == Direction::Down && carried >= limit => return Err(End::Reset),
             _ => {}

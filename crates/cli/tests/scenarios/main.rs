@@ -4,14 +4,20 @@
 
 mod address_policy;
 mod crash;
+mod database_faults;
 mod hostile_pdf;
 mod listen;
 mod listen_crash;
 mod listen_screen;
 mod moving;
 mod nginx;
+mod nodes_clocks;
+mod nodes_killed;
+mod nodes_stopped;
+mod nodes_tokens;
 mod oidc_provider;
 mod sdk_node;
 mod sdk_python;
 mod several_nodes;
 mod support;
+mod two_versions;

@@ -1,5 +1,6 @@
 //! What the scenarios share: the running server, requests to it, and programs in other languages.
 
+pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod listening;
 pub(crate) mod patience;

@@ -96,10 +96,15 @@ impl Running {
 
     /// Ends it like an operator: `SIGTERM`, and waits until it is gone.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
-        let id = self.child.id().expect("it runs").to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill is a program");
-        assert!(told.success(), "{} cannot be told to end", self.name);
+        self.signal("-TERM").await;
         self.end().await
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let told = Command::new("kill").args([signal, &id]).status().await.expect("kill is a program");
+        assert!(told.success(), "{} cannot be sent {signal}", self.name);
     }
 
     /// The most memory it has held so far, in bytes; what its own children hold is not in it.

@@ -107,6 +107,12 @@ fn installed(variable: &str) -> Option<PathBuf> {
     }
 }
 
+/// Says loudly that a test was skipped, and why; panics where nothing may be skipped.
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var_os(SKIP_NONE).is_none(), "{why}");
+    eprintln!("SKIPPED: {why}");
+}
+
 /// The scripts beside their packages: Node looks for packages where a module lies, and nowhere else.
 fn node_room() -> Option<TempDir> {
     let modules = installed(NODE_MODULES)?;

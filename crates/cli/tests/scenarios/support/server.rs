@@ -18,6 +18,7 @@ pub(crate) struct Options {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     listen: Option<SocketAddr>,
+    program: Option<PathBuf>,
     dev: bool,
 }
 
@@ -57,6 +58,12 @@ impl Options {
         self
     }
 
+    /// Of another build.
+    pub(crate) fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// Reached from outside as `public_url`, and listening here.
     pub(crate) fn behind(mut self, public_url: &str, listen: SocketAddr) -> Self {
         self.listen = Some(listen);
@@ -64,7 +71,8 @@ impl Options {
     }
 
     fn command(&self, data_dir: &TempDir) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let program = self.program.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_countersign").into());
+        let mut command = Command::new(program);
         command
             .arg("serve")
             .args(["--listen", &self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))).to_string()])
@@ -106,12 +114,34 @@ impl Server {
 
     /// Kills it like a crash and starts it again with the same data at the same address, `between` the two.
     pub(crate) async fn crash_and_restart(&mut self, between: impl Future<Output = ()>) {
-        self.running.kill().await;
+        self.kill().await;
         between.await;
+        self.start_again().await;
+    }
+
+    /// Ends it like a crash.
+    pub(crate) async fn kill(&mut self) {
+        self.running.kill().await;
+    }
+
+    /// Ends it as an operator does, who starts it again when it is gone.
+    pub(crate) async fn restart(&mut self) {
+        let status = self.running.terminate().await;
+        assert!(status.success(), "serve ended with {status} when told to{}", self.words());
+        self.start_again().await;
+    }
+
+    /// Starts it again after its end, with the same data at the same address.
+    pub(crate) async fn start_again(&mut self) {
         let address = self.url.rsplit('/').next().and_then(|address| address.parse().ok());
         self.options.listen = Some(address.expect("the URL ends in an address"));
         self.running = Running::start("countersign serve", self.options.command(&self.data_dir));
         self.running.says("countersign listens on ").await;
+    }
+
+    /// Sends it a signal, such as `-STOP`.
+    pub(crate) async fn signal(&self, signal: &str) {
+        self.running.signal(signal).await;
     }
 
     /// Ends it as an operator does.
