@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use countersign_core::Secret;
 use countersign_server::clock::{self, Clock};
 use countersign_store::{
-    Store,
+    Compression, Store,
     postgres::{self, PostgresStore},
     sqlite::{self, SqliteStore},
     transfer,
@@ -27,7 +27,7 @@ const PASSWORD: &str = "COUNTERSIGN_DATABASE_PASSWORD";
 /// One clause that names what does not work and what to do.
 pub(crate) async fn open_store(settings: &ServeSettings) -> anyhow::Result<(Arc<dyn Store>, Clock)> {
     match postgres_settings(settings)? {
-        None => Ok((Arc::new(open_embedded(data_dir(settings)).await?), clock::system())),
+        None => Ok((Arc::new(open_embedded_with(data_dir(settings), compression(settings)).await?), clock::system())),
         Some(asked) => {
             if matches!(asked.keys, postgres::KeySource::File(_)) {
                 // The first node makes its key there.
@@ -74,12 +74,17 @@ pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Opti
     let ca = settings.database_ca.as_ref().map(|file| std::fs::read(file).with_context(|| format!("database-ca {}", file.display())));
     let default = postgres::Settings::new(Secret::new(url.as_str()), keys);
     let connections = settings.database_connections.unwrap_or(default.connections);
-    Ok(Some(postgres::Settings { password, ca: ca.transpose()?, connections, ..default }))
+    let compression = compression(settings);
+    Ok(Some(postgres::Settings { password, ca: ca.transpose()?, connections, compression, ..default }))
 }
 
 /// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
 pub(crate) async fn open_embedded(data_dir: &Path) -> anyhow::Result<SqliteStore> {
-    let mut store = sqlite::Settings::new(data_dir);
+    open_embedded_with(data_dir, Compression::Off).await
+}
+
+async fn open_embedded_with(data_dir: &Path, compression: Compression) -> anyhow::Result<SqliteStore> {
+    let mut store = sqlite::Settings { compression, ..sqlite::Settings::new(data_dir) };
     if let Some(keys) = given_keys()? {
         store.keys = sqlite::KeySource::Given(keys);
     }
@@ -95,6 +100,10 @@ pub(crate) fn keys_at_hand(settings: &ServeSettings) -> anyhow::Result<Vec<Vault
         Some(keys) => Ok(keys),
         None => Ok(transfer::keys_in(&data_dir(settings).join(sqlite::KEY_FILE))?),
     }
+}
+
+fn compression(settings: &ServeSettings) -> Compression {
+    if settings.compression == Some(true) { Compression::On } else { Compression::Off }
 }
 
 fn given_keys() -> anyhow::Result<Option<Vec<VaultKey>>> {

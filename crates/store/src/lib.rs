@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod cache;
 mod checksum;
 pub mod claim;
+mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod envelopes;
@@ -27,5 +28,6 @@ pub mod timer;
 pub mod transfer;
 pub mod vault;
 
+pub use codec::Compression;
 pub use error::{Refused, StoreError};
 pub use store::Store;

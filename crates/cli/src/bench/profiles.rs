@@ -4,6 +4,7 @@ pub(crate) mod arrays;
 pub(crate) mod backlog;
 pub(crate) mod bodies;
 pub(crate) mod deliveries;
+pub(crate) mod disk;
 pub(crate) mod history;
 pub(crate) mod intake;
 pub(crate) mod isolation;
@@ -21,6 +22,7 @@ pub(crate) const ALL: &[&Profile] = &[
     &arrays::PROFILE,
     &intake::PROFILE,
     &latency::PROFILE,
+    &disk::PROFILE,
     &keys::PROFILE,
     &oauth::PROFILE,
     &tls::PROFILE,

@@ -51,12 +51,24 @@ pub(crate) struct Course {
     pub(crate) transport: Transport,
     /// With bearer tokens of this life.
     pub(crate) token_life: Option<Duration>,
+    /// What is stored is compressed.
+    pub(crate) compression: bool,
 }
 
 impl Course {
     /// 20,000 events of 2 KiB posted one by one, each for one subscription, signed with one key.
     pub(crate) const fn new(name: &'static str) -> Self {
-        Self { name, events: 20_000, bytes: 2_048, per_request: 1, fan_out: 1, keys: 1, transport: Transport::Plain, token_life: None }
+        Self {
+            name,
+            events: 20_000,
+            bytes: 2_048,
+            per_request: 1,
+            fan_out: 1,
+            keys: 1,
+            transport: Transport::Plain,
+            token_life: None,
+            compression: false,
+        }
     }
 
     /// Deliveries counted.
@@ -99,7 +111,8 @@ impl Scene {
                 Some(Running::start(settings).await.context("the authorization server")?)
             }
         };
-        let server = Server::start(&folder.path().join("data"), &[]).await?;
+        let further: &[&str] = if course.compression { &["--compression", "true"] } else { &[] };
+        let server = Server::start(&folder.path().join("data"), further).await?;
         server.make_keys(course.keys).await?;
         if let Some(ca) = &ca {
             server.trust(&std::fs::read_to_string(ca)?).await?;

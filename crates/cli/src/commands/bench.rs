@@ -11,7 +11,7 @@ use crate::{
         bare::{self, Errand},
         bare_handler, plot,
         profile::{Plan, Profile},
-        profiles::{ALL, arrays, backlog, bodies, deliveries, history, intake, isolation, keys, latency, listen, oauth, tls},
+        profiles::{ALL, arrays, backlog, bodies, deliveries, disk, history, intake, isolation, keys, latency, listen, oauth, tls},
         progress::Progress,
         report::Report,
     },
@@ -53,6 +53,8 @@ enum Verb {
     Intake,
     #[command(about = latency::PROFILE.about)]
     Latency,
+    #[command(about = disk::PROFILE.about)]
+    Disk,
     #[command(about = keys::PROFILE.about)]
     Keys,
     #[command(about = oauth::PROFILE.about)]
@@ -92,6 +94,7 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
         Some(Verb::Arrays) => one(&arrays::PROFILE),
         Some(Verb::Intake) => one(&intake::PROFILE),
         Some(Verb::Latency) => one(&latency::PROFILE),
+        Some(Verb::Disk) => one(&disk::PROFILE),
         Some(Verb::Keys) => one(&keys::PROFILE),
         Some(Verb::Oauth) => one(&oauth::PROFILE),
         Some(Verb::Tls) => one(&tls::PROFILE),

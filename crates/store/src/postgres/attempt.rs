@@ -8,14 +8,17 @@ use super::{
     pool::Conn,
     value::{bytes, column, count, counted, id, p, raw, text, time},
 };
-use crate::settle::{AttemptRow, Exchange};
+use crate::{
+    codec::unpacked_exchange,
+    settle::{AttemptRow, Exchange},
+};
 
 /// Attempts of one delivery that are read; more than any retry schedule makes.
 const ATTEMPTS_MAX: i64 = 1_000;
 /// How far the ids of nodes may be apart whose clocks are not the same: an hour.
 pub(super) const CLOCKS_APART: i64 = 3_600_000 << 22;
 
-/// An attempt to be stored in front of its chain. Its exchange comes as JSON.
+/// An attempt to be stored in front of its chain. Its exchange comes as it is stored.
 pub(super) struct NewAttempt<'a> {
     pub(super) delivery: DeliveryId,
     pub(super) previous: Option<i64>,
@@ -73,7 +76,8 @@ pub(super) async fn all(conn: &Conn, of: DeliveryId, last: Option<i64>) -> Resul
 
 fn read(row: &Row) -> Result<AttemptRow, Fault> {
     let attempt = AttemptId::from_raw(raw(column(row, 0)?));
-    let exchange: Exchange = serde_json::from_str(column(row, 8)?).map_err(|e| Fault::damaged(format!("attempt {attempt}: {e}")))?;
+    let exchange = unpacked_exchange(column(row, 8)?).ok_or_else(|| Fault::damaged(format!("attempt {attempt}")))?;
+    let exchange: Exchange = serde_json::from_str(&exchange).map_err(|e| Fault::damaged(format!("attempt {attempt}: {e}")))?;
     Ok(AttemptRow {
         id: attempt,
         started_at: time(row, 1)?,

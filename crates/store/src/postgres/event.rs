@@ -14,15 +14,12 @@ use super::{
     pool::Conn,
     value::{code, column, envelope, id, limit, p, raw, time, user},
 };
-use crate::{StoreError, checksum::checksum, record::snapshot_holders};
+use crate::{StoreError, checksum::checksum, codec, record::snapshot_holders};
 
 /// `event.kind`.
 const NOTHING: u8 = 0;
 const POSTED: u8 = 1;
 const ENVELOPE: u8 = 2;
-
-/// `event.codec`: the bytes as they are (the server compresses large values by itself).
-const RAW: u8 = 0;
 
 /// What there is of an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,7 +120,7 @@ pub(super) async fn list(
 pub(super) async fn find(conn: &Conn, events: &[EventId]) -> Result<HashMap<EventId, Found>, Fault> {
     let ids: Vec<i64> = events.iter().map(|event| id(event.raw())).collect();
     // Values, not a join, say which rows are wanted: so the days that have none of them are not even planned for.
-    let sql = "SELECT id, account, name, at, sender, envelope, detail, kind, codec, checksum, snapshot, shares FROM event
+    let sql = "SELECT id, account, name, at, sender, envelope, detail, kind, codec, checksum, snapshot, shares, bytes FROM event
         WHERE id = ANY ($1)";
     let rows = conn.rows(sql, &[p(&ids)]).await?;
     let shared = rows.iter().map(|row| column::<Option<i64>>(row, 11)).collect::<Result<Vec<_>, _>>()?;
@@ -161,10 +158,13 @@ fn whole(row: &Row, holder: Option<&Row>) -> Result<Found, Fault> {
     }
     let Some(holder) = holder else { return Ok(Found::Purged) };
     let Some(stored) = column::<Option<&[u8]>>(holder, 10)? else { return Ok(Found::Purged) };
-    if code(holder, 8)? != RAW || column::<i64>(holder, 9)? != checksum(raw(column(holder, 0)?), stored) {
-        return Ok(Found::Damaged(format!("the snapshot of event {event}")));
+    let damaged = || Found::Damaged(format!("the snapshot of event {event}"));
+    if column::<i64>(holder, 9)? != checksum(raw(column(holder, 0)?), stored) {
+        return Ok(damaged());
     }
-    let bytes = Bytes::copy_from_slice(stored);
+    // Written as it is (`codec` 0: the server compresses large values by itself), but what came from an embedded store may be compressed.
+    let length = usize::try_from(column::<i64>(holder, 12)?).unwrap_or(0);
+    let Some(bytes) = codec::unpacked(code(holder, 8)?, stored.to_vec(), length).map(Bytes::from) else { return Ok(damaged()) };
     let snapshot = if kind == POSTED { Snapshot::Posted(bytes) } else { Snapshot::Envelope(bytes) };
     Ok(Found::Whole(Arc::new(head(row, snapshot)?)))
 }

@@ -87,7 +87,8 @@ impl Store for PostgresStore {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Each<()>, StoreError> {
-        let prepared = settlements.into_iter().map(Prepared::of).collect::<Result<Vec<_>, _>>()?;
+        let prepared =
+            settlements.into_iter().map(|settlement| Prepared::of(settlement, self.inner.compression)).collect::<Result<Vec<_>, _>>()?;
         let bytes = prepared.iter().map(Prepared::bytes).sum();
         self.inner.settling.call(prepared, bytes).await
     }

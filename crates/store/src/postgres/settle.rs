@@ -16,11 +16,12 @@ use super::{
     value::{code, column, counted, id, p},
 };
 use crate::{
-    Refused, StoreError,
+    Compression, Refused, StoreError,
+    codec::packed_exchange,
     settle::{Next, Settlement},
 };
 
-/// A settlement with its exchange as JSON.
+/// A settlement with its exchange as it is stored.
 pub(super) struct Prepared {
     settlement: Settlement,
     exchange: String,
@@ -28,12 +29,12 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Serialises before the batch begins, so that a fault of ours fails its own call.
-    pub(super) fn of(settlement: Settlement) -> Result<Self, StoreError> {
+    pub(super) fn of(settlement: Settlement, compression: Compression) -> Result<Self, StoreError> {
         let exchange = match &settlement.attempt {
             None => String::new(),
             Some(attempt) => {
                 let text = serde_json::to_string(&attempt.exchange);
-                text.map_err(|e| StoreError::Backend(format!("serialising an exchange: {e}")))?
+                packed_exchange(text.map_err(|e| StoreError::Backend(format!("serialising an exchange: {e}")))?, compression)
             }
         };
         Ok(Self { settlement, exchange })

@@ -27,7 +27,7 @@ use super::{
     tls::Tls,
     writers::{Recording, Settling},
 };
-use crate::vault::Vault;
+use crate::{Compression, vault::Vault};
 
 /// How the store runs. [`Settings::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -44,13 +44,16 @@ pub struct Settings {
     pub connections: usize,
     /// The time one statement may take. Default: 10 s.
     pub statement_time_max: Duration,
+    /// Whether exchanges are compressed; the server compresses snapshots by itself. Default: off.
+    pub compression: Compression,
 }
 
 impl Settings {
     /// The defaults for a database and a source of keys.
     #[must_use]
     pub fn new(url: Secret, keys: KeySource) -> Self {
-        Self { url, password: None, ca: None, keys, connections: 10, statement_time_max: Duration::from_secs(10) }
+        let statement_time_max = Duration::from_secs(10);
+        Self { url, password: None, ca: None, keys, connections: 10, statement_time_max, compression: Compression::Off }
     }
 }
 
@@ -79,6 +82,7 @@ pub(super) struct Inner {
     pub(super) days_kept: AtomicU32,
     /// The newest schema the database has.
     pub(super) schema: u32,
+    pub(super) compression: Compression,
     shown: String,
 }
 
@@ -138,6 +142,7 @@ impl PostgresStore {
             retained_to: RetainedTo::default(),
             days_kept: AtomicU32::new(0),
             schema: migrated.schema,
+            compression: settings.compression,
             shown: address.shown,
         };
         let store = Self { inner: Arc::new(inner) };

@@ -8,7 +8,10 @@ use super::{
     transaction::Tx,
     value::{bytes, column, count, id, raw, time},
 };
-use crate::settle::{AttemptRow, Exchange};
+use crate::{
+    codec::unpacked_exchange,
+    settle::{AttemptRow, Exchange},
+};
 
 /// Attempts of one delivery that are read; more than any retry schedule makes.
 const ATTEMPTS_MAX: usize = 1_000;
@@ -16,7 +19,7 @@ const ATTEMPTS_MAX: usize = 1_000;
 /// The columns that [`read`] takes, after `previous`.
 const COLUMNS: &str = "previous, id, started_at, elapsed_us, retry_count, counted, status, class, error, exchange, answer_head";
 
-/// Inserts an attempt in front of the chain. Its exchange comes as JSON, made outside of the writer.
+/// Inserts an attempt in front of the chain. Its exchange comes as it is stored, made outside of the writer.
 pub(super) fn insert(tx: &Tx<'_>, delivery: DeliveryId, previous: Option<i64>, attempt: &AttemptRow, exchange: &str) -> Result<(), Fault> {
     tx.conn
         .prepare_cached(
@@ -70,7 +73,8 @@ fn follow(conn: &Connection, last: Option<i64>, count_max: usize) -> Result<Vec<
 
 fn read(row: &Row<'_>) -> Result<AttemptRow, Fault> {
     let attempt = AttemptId::from_raw(raw(column(row, 1)?));
-    let exchange: String = column(row, 9)?;
+    let stored: String = column(row, 9)?;
+    let exchange = unpacked_exchange(&stored).ok_or_else(|| Fault::damaged(format!("attempt {attempt}")))?;
     let exchange: Exchange = serde_json::from_str(&exchange).map_err(|e| Fault::damaged(format!("attempt {attempt}: {e}")))?;
     Ok(AttemptRow {
         id: attempt,

@@ -15,15 +15,16 @@ use super::{
     transaction::Tx,
     value::{column, envelope, id, raw, time, user},
 };
-use crate::{StoreError, record::snapshot_holders};
+use crate::{
+    StoreError,
+    codec::{self, RAW, ZSTD},
+    record::snapshot_holders,
+};
 
 /// `event.kind`.
 const NOTHING: u8 = 0;
 const POSTED: u8 = 1;
 const ENVELOPE: u8 = 2;
-
-/// `event.codec`: the bytes as they are.
-const RAW: u8 = 0;
 
 const INSERT: &str = "INSERT INTO event
     (id, account, name, at, sender, envelope, detail, kind, bytes, shares, shared_to, codec, checksum, snapshot)
@@ -40,15 +41,22 @@ pub(super) enum Found {
     Damaged(String),
 }
 
-/// Inserts the events of one record. Consecutive ones with the same snapshot keep it once.
-pub(super) fn insert(tx: &Tx<'_>, events: &[Event]) -> Result<(), Fault> {
-    for (event, holder) in events.iter().zip(snapshot_holders(events)) {
-        insert_one(tx, event, holder.shares, holder.shared_to.map(|event| id(event.raw())))?;
+/// The snapshots of one record's events, compressed where that pays; one for each event.
+pub(super) fn packed(events: &[Event]) -> Vec<Option<Vec<u8>>> {
+    let of = |event: &Event| codec::packed(event.snapshot.bytes());
+    events.iter().zip(snapshot_holders(events)).map(|(event, holder)| if holder.shares.is_none() { of(event) } else { None }).collect()
+}
+
+/// Inserts the events of one record. Consecutive ones with the same snapshot keep it once. Where there is a compressed one, that is kept.
+pub(super) fn insert(tx: &Tx<'_>, events: &[Event], packed: &[Option<Vec<u8>>]) -> Result<(), Fault> {
+    for (at, (event, holder)) in events.iter().zip(snapshot_holders(events)).enumerate() {
+        let packed = packed.get(at).and_then(Option::as_deref);
+        insert_one(tx, event, holder.shares, holder.shared_to.map(|event| id(event.raw())), packed)?;
     }
     Ok(())
 }
 
-fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Option<i64>) -> Result<(), Fault> {
+fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Option<i64>, packed: Option<&[u8]>) -> Result<(), Fault> {
     let detail = if event.detail == EventDetail::default() {
         None
     } else {
@@ -61,7 +69,7 @@ fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Op
         Snapshot::Envelope(_) => ENVELOPE,
     };
     let bytes = event.snapshot.bytes();
-    let stored = (kind != NOTHING && shares.is_none()).then_some(&bytes[..]);
+    let stored = (kind != NOTHING && shares.is_none()).then_some(packed.unwrap_or(&bytes[..]));
     tx.conn.prepare_cached(INSERT)?.execute(params![
         id(event.id.raw()),
         event.account.0,
@@ -74,7 +82,7 @@ fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Op
         i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         shares.map(|holder| id(holder.raw())),
         shared_to,
-        RAW,
+        if packed.is_some() { ZSTD } else { RAW },
         stored.map_or(0, |bytes| checksum(event.id.raw(), bytes)),
         stored,
     ])?;
@@ -117,7 +125,7 @@ pub(super) fn list(
 pub(super) fn find(conn: &Connection, event: EventId) -> Result<Found, Fault> {
     let mut select = conn.prepare_cached(
         "SELECT e.id, e.account, e.name, e.at, e.sender, e.envelope, e.detail, e.kind,
-                h.id, h.codec, h.checksum, h.snapshot
+                h.id, h.codec, h.checksum, h.snapshot, h.bytes
          FROM event e LEFT JOIN event h ON h.id = coalesce(e.shares, e.id)
          WHERE e.id = ?1",
     )?;
@@ -129,10 +137,12 @@ pub(super) fn find(conn: &Connection, event: EventId) -> Result<Found, Fault> {
     }
     let Some(stored) = column::<Option<Vec<u8>>>(row, 11)? else { return Ok(Found::Purged) };
     let holder = raw(column(row, 8)?);
-    if column::<u8>(row, 9)? != RAW || column::<i64>(row, 10)? != checksum(holder, &stored) {
-        return Ok(Found::Damaged(format!("the snapshot of event {event}")));
+    let damaged = || Found::Damaged(format!("the snapshot of event {event}"));
+    if column::<i64>(row, 10)? != checksum(holder, &stored) {
+        return Ok(damaged());
     }
-    let bytes = Bytes::from(stored);
+    let length = usize::try_from(column::<i64>(row, 12)?).unwrap_or(0);
+    let Some(bytes) = codec::unpacked(column(row, 9)?, stored, length).map(Bytes::from) else { return Ok(damaged()) };
     let snapshot = if kind == POSTED { Snapshot::Posted(bytes) } else { Snapshot::Envelope(bytes) };
     Ok(Found::Whole(Arc::new(head(row, snapshot)?)))
 }

@@ -89,7 +89,8 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn record(&self, records: Vec<Record>) -> Result<Each<Recorded>, StoreError> {
-        self.write(record::weight(&records), move |tx| record::record(tx, &records)).await
+        let packed = record::packed(&records, self.inner.settings.compression);
+        self.write(record::weight(&records), move |tx| record::record(tx, &records, &packed)).await
     }
 
     async fn due_listeners(&self, now: Timestamp, after: Option<ListenerId>, limit: u32) -> Result<Vec<DueListener>, StoreError> {
@@ -111,7 +112,7 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Each<()>, StoreError> {
-        let prepared = settle::prepare(settlements)?;
+        let prepared = settle::prepare(settlements, self.inner.settings.compression)?;
         self.write(settle::weight(&prepared), move |tx| settle::settle(tx, &prepared)).await
     }
 

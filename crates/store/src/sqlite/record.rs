@@ -2,7 +2,7 @@
 
 use super::{delivery, envelope, event, fault::Fault, idempotency, subscription, timer, transaction::Tx, writer::Weight};
 use crate::{
-    Refused,
+    Compression, Refused,
     record::{Record, Recorded},
 };
 
@@ -15,12 +15,24 @@ pub(super) fn weight(records: &[Record]) -> Weight {
     Weight { rows, bytes: records.iter().map(Record::bytes).sum::<usize>() + rows * ROW_BYTES, intake: true }
 }
 
-/// Records each; see [`crate::Store::record`].
-pub(super) fn record(tx: &Tx<'_>, records: &[Record]) -> Result<Vec<Result<Recorded, Refused>>, Fault> {
-    records.iter().map(|item| tx.item(|| record_one(tx, item))).collect()
+/// Compressed snapshots: of each record, of each of its events, where that pays.
+pub(super) type Packed = Vec<Vec<Option<Vec<u8>>>>;
+
+/// Compresses on the caller's time: the writer's is everybody's.
+pub(super) fn packed(records: &[Record], compression: Compression) -> Packed {
+    match compression {
+        Compression::Off => Vec::new(),
+        Compression::On => records.iter().map(|record| event::packed(&record.events)).collect(),
+    }
 }
 
-fn record_one(tx: &Tx<'_>, record: &Record) -> Result<Result<Recorded, Refused>, Fault> {
+/// Records each; see [`crate::Store::record`].
+pub(super) fn record(tx: &Tx<'_>, records: &[Record], packed: &Packed) -> Result<Vec<Result<Recorded, Refused>>, Fault> {
+    let of = |at: usize| packed.get(at).map_or(&[][..], Vec::as_slice);
+    records.iter().enumerate().map(|(at, item)| tx.item(|| record_one(tx, item, of(at)))).collect()
+}
+
+fn record_one(tx: &Tx<'_>, record: &Record, packed: &[Option<Vec<u8>>]) -> Result<Result<Recorded, Refused>, Fault> {
     // First everything that can refuse; the envelope last, since its check is a write.
     if let Err(refused) = record.check() {
         return Ok(Err(refused));
@@ -42,7 +54,7 @@ fn record_one(tx: &Tx<'_>, record: &Record) -> Result<Result<Recorded, Refused>,
     for (id, envelope, object) in &record.subscriptions {
         subscription::insert(tx, record.account, *id, Some(*envelope), object)?;
     }
-    event::insert(tx, &record.events)?;
+    event::insert(tx, &record.events, packed)?;
     for delivery in &record.deliveries {
         delivery::insert(tx, delivery)?;
     }

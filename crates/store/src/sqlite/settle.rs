@@ -17,18 +17,19 @@ use super::{
     writer::Weight,
 };
 use crate::{
-    Refused, StoreError,
+    Compression, Refused, StoreError,
+    codec::packed_exchange,
     settle::{Next, Settlement},
 };
 
-/// A settlement with its exchange as JSON.
+/// A settlement with its exchange as it is stored.
 pub(super) struct Prepared {
     settlement: Settlement,
     exchange: String,
 }
 
 /// Serialises on the caller's time: the writer's is everybody's.
-pub(super) fn prepare(settlements: Vec<Settlement>) -> Result<Vec<Prepared>, StoreError> {
+pub(super) fn prepare(settlements: Vec<Settlement>, compression: Compression) -> Result<Vec<Prepared>, StoreError> {
     settlements
         .into_iter()
         .map(|settlement| {
@@ -36,7 +37,8 @@ pub(super) fn prepare(settlements: Vec<Settlement>) -> Result<Vec<Prepared>, Sto
                 None => String::new(),
                 Some(attempt) => {
                     let text = serde_json::to_string(&attempt.exchange);
-                    text.map_err(|e| StoreError::Backend(format!("serialising an exchange: {e}")))?
+                    let text = text.map_err(|e| StoreError::Backend(format!("serialising an exchange: {e}")))?;
+                    packed_exchange(text, compression)
                 }
             };
             Ok(Prepared { settlement, exchange })

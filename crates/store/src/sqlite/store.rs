@@ -24,6 +24,7 @@ use super::{
     writer::{Desk, Writer},
 };
 use crate::{
+    Compression,
     breaker::Board,
     vault::{Vault, VaultKey},
 };
@@ -56,6 +57,8 @@ pub struct Settings {
     /// Space kept on the disk so that settling goes on when it is full; 0 keeps none. It must hold what the write-ahead log grows to, so
     /// less than 32 MiB is of little use. Default: 64 MiB.
     pub reserve_bytes: u64,
+    /// Whether snapshots and exchanges are compressed. Default: off.
+    pub compression: Compression,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ impl Settings {
             writer_cache_bytes: 16 << 20,
             reader_cache_bytes: 4 << 20,
             reserve_bytes: 64 << 20,
+            compression: Compression::Off,
         }
     }
 }
