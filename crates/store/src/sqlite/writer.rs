@@ -50,6 +50,8 @@ const SEARCH_WAIT_MAX: Duration = Duration::from_secs(16);
 
 /// A batch of so many calls has been company for the next one.
 const COMPANY_CALLS: usize = 6;
+/// So many together are enough: what a commit costs is little beside what they cost.
+const COMPANY_ENOUGH: usize = 64;
 /// The longest wait for company.
 const COMPANY_WAIT_MAX: Duration = Duration::from_millis(2);
 
@@ -419,7 +421,8 @@ impl Company {
     fn gather(&self, first: Box<dyn Call>, queue: &Receiver<Message>) -> Batch {
         let mut batch = Batch::of(first);
         batch.fill(queue);
-        if self.before >= COMPANY_CALLS && batch.calls.len() < 2 * self.before && !batch.is_full() {
+        let is_enough = batch.calls.len() >= COMPANY_ENOUGH.min(2 * self.before) || batch.is_full();
+        if self.before >= COMPANY_CALLS && !is_enough {
             std::thread::sleep(self.took.min(COMPANY_WAIT_MAX));
             batch.fill(queue);
         }
