@@ -308,6 +308,14 @@ impl Lane {
         self.lock().backlogged = true;
     }
 
+    /// [`Lane::mark_backlogged`] for a delivery that waits in the store. False when nobody need be told of it: the lane is known to have
+    /// a backlog, and nothing may be claimed for it before its breaker is probed.
+    pub(crate) fn has_more(&self, now: Timestamp) -> bool {
+        let mut state = self.lock();
+        let is_known = std::mem::replace(&mut state.backlogged, true);
+        !(is_known && state.pace.probe_at(now).is_some())
+    }
+
     /// A claim found less than it asked for.
     pub fn clear_backlog(&self) {
         self.lock().backlogged = false;

@@ -298,8 +298,10 @@ impl HandOver for LaneHandOver {
     }
 
     fn wake(&self, listener: ListenerId) {
-        self.0.lane(listener).mark_backlogged();
-        self.0.due.notify_one();
+        let lanes = &self.0;
+        if lanes.lane(listener).has_more((lanes.clock)()) {
+            lanes.due.notify_one();
+        }
     }
 
     fn disown(&self, deliveries: Vec<DeliveryId>) {

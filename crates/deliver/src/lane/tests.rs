@@ -150,3 +150,23 @@ fn a_lane_is_hungry_by_what_is_ahead_and_not_by_what_is_under_way() {
     assert!(lane.is_hungry(now));
     assert!(lane.room(now, usize::MAX) >= 10);
 }
+
+#[test]
+fn nobody_is_told_of_more_for_a_lane_that_is_down_until_it_may_be_probed() {
+    let lane = own_lane(limits(0, 0));
+    assert!(lane.has_more(NOW), "news");
+    assert!(lane.has_more(NOW), "it may be claimed at any time");
+    let mut failures = 0;
+    while lane.probe_at(NOW).is_none() {
+        lane.push(item(failures), false, NOW);
+        lane.turn(Before::Nothing, NOW);
+        lane.turn(Before::Attempt(Sign::Silent), NOW);
+        failures += 1;
+        assert!(failures < 100, "the breaker opens");
+    }
+    let probe_at = lane.probe_at(NOW).expect("it is open");
+    assert!(!lane.has_more(NOW), "known, and nothing can be done about it now");
+    assert!(lane.has_more(probe_at), "one may be tried");
+    lane.clear_backlog();
+    assert!(lane.has_more(NOW), "news again");
+}
