@@ -4,7 +4,8 @@
 //! does, here it is locks that are held for one short transaction.
 //!
 //! - Every statement is unnamed and carries its types, no session keeps anything: a transaction pooler may stand between.
-//! - What callers of `record` and `settle` bring goes out in array statements, one for each table and batch (`batch`).
+//! - What callers of `record` and `settle` bring goes out in array statements: one for the whole batch where nothing has to be decided
+//!   on the way (`record_at_once`, `settle_at_once`), otherwise one for each table (`batch`).
 //! - A lease names an incarnation of a node and ends with it, by the clock of the database (`node`, `clock`). A claim passes
 //!   over whatever another transaction holds (`claim`).
 //! - Events and attempts are divided by day, and go by day; deliveries, which claims look through, are not (`day`).
@@ -41,9 +42,11 @@ mod operations;
 mod partition;
 mod pool;
 mod record;
+mod record_at_once;
 mod retention;
 mod server;
 mod settle;
+mod settle_at_once;
 mod store;
 mod subscription;
 mod timer;

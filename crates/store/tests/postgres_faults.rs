@@ -4,13 +4,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use countersign_core::{
     Secret, Timestamp,
+    config::ConfigVersion,
     delivery::{Delivery, DeliveryState},
 };
 use countersign_store::{
-    Store, StoreError,
+    Refused, Store, StoreError,
     claim::{Claim, LaneQuota},
     conformance::{LONG, Made, START, World},
     postgres::{KeySource, OpenError, PostgresStore, Settings},
+    record::{Record, Recorded},
     settle::Next,
     vault::{KEY_BYTES, VaultKey},
 };
@@ -177,5 +179,47 @@ async fn a_nul_character_in_a_text_is_no_fault() {
     let read = store.envelope(account, row.id).await.expect("read").expect("exists");
     assert_eq!((read.row.subject.as_str(), read.row.body), ("a\u{fffd}b", row.body));
     assert_eq!(store.idempotent(account, "k\0", Timestamp::default()).await, Ok(None));
+    store.close().await;
+}
+
+/// A record waits for a change of the configuration that is committing, and is matched again with what that brought.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_waited_for_a_change_is_refused_with_the_new_version() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("waits", "template1");
+    let store = open(&server, "waits").await;
+    let world = world(&store);
+    let (account, subscription) = world.subscribed().await;
+    let version = world.version(account).await;
+    let (client, driver) = tokio_postgres::connect(&server.url("waits"), tokio_postgres::NoTls).await.expect("connects");
+    tokio::spawn(driver);
+    let change = format!(
+        "BEGIN; SELECT pg_advisory_xact_lock(1, hashint8({0})); UPDATE account SET config_version = config_version + 1 WHERE id = {0}",
+        account.0
+    );
+    client.batch_execute(&change).await.expect("a change that has not committed yet");
+    let event = world.event(account);
+    let delivery = world.delivery(&event, subscription, 7);
+    let record = Record {
+        account,
+        config: Some(version),
+        envelope: None,
+        events: vec![event],
+        deliveries: vec![delivery],
+        subscriptions: Vec::new(),
+        idempotency: None,
+    };
+    let recording = tokio::spawn({
+        let (store, record) = (Arc::clone(&store), record.clone());
+        async move { store.record(vec![record]).await }
+    });
+    while server.ask("waits", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != ["1"] {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    client.batch_execute("COMMIT").await.expect("committed");
+    let now = ConfigVersion(version.0 + 1);
+    assert_eq!(recording.await.expect("it does not panic"), Ok(vec![Err(Refused::StaleConfig(now))]));
+    assert_eq!(server.ask("waits", "SELECT count(*) FROM event"), ["0"]);
+    assert_eq!(store.record(vec![Record { config: Some(now), ..record }]).await, Ok(vec![Ok(Recorded::Fresh)]));
     store.close().await;
 }

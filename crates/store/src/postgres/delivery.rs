@@ -13,11 +13,12 @@ use countersign_core::{
     subscription::MessageShape,
 };
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::{
     fault::Fault,
     pool::Conn,
-    value::{code, column, count, counted, envelope, id, optional_time, p, raw, time},
+    value::{Param, code, column, count, counted, envelope, id, optional_time, p, raw, time},
 };
 
 /// `delivery.state`. Partial indexes of the schema name these numbers.
@@ -120,16 +121,68 @@ fn beginning(delivery: &Delivery) -> Beginning {
     }
 }
 
+/// New deliveries, which wait or are leased, as columns.
+pub(super) struct Rows {
+    numbers: [Vec<i64>; 7],
+    queued: Vec<bool>,
+    at: Vec<i64>,
+    leased_by: Vec<Option<i64>>,
+    counts: [Vec<i64>; 7],
+    order_keys: Vec<Option<i64>>,
+    replays_of: Vec<Option<i64>>,
+    envelopes: Vec<Option<Uuid>>,
+}
+
+impl Rows {
+    /// `queued` says of each whether it is behind another one of its order key.
+    pub(super) fn of(deliveries: &[&Delivery], queued: Vec<bool>) -> Self {
+        let begin: Vec<Beginning> = deliveries.iter().map(|delivery| beginning(delivery)).collect();
+        let numbers = |of: fn(&Delivery) -> i64| deliveries.iter().map(|delivery| of(delivery)).collect::<Vec<i64>>();
+        let codes = |of: fn(&Beginning) -> i64| begin.iter().map(of).collect::<Vec<i64>>();
+        Self {
+            numbers: [
+                numbers(|d| id(d.id.raw())),
+                numbers(|d| d.account.0),
+                numbers(|d| id(d.event.raw())),
+                numbers(|d| d.subscription.0),
+                numbers(|d| d.listener.0),
+                codes(|b| i64::from(b.state)),
+                codes(|b| i64::from(b.held.map_or(0, Hold::code))),
+            ],
+            queued,
+            at: codes(|b| b.at),
+            leased_by: begin.iter().map(|b| b.leased_by).collect(),
+            counts: [
+                numbers(|d| counted(d.attempts_made)),
+                numbers(|d| counted(d.retry_count)),
+                numbers(|d| i64::from(d.shape.code())),
+                numbers(|d| d.generated_at.as_micros()),
+                numbers(|d| d.schedule_started_at.as_micros()),
+                numbers(|d| counted(d.attempts_before_schedule)),
+                numbers(|d| micros(d.held_total)),
+            ],
+            order_keys: deliveries.iter().map(|d| d.order_key).collect(),
+            replays_of: deliveries.iter().map(|d| d.replay_of.map(|original| id(original.raw()))).collect(),
+            envelopes: deliveries.iter().map(|d| d.envelope.map(|envelope| envelope.0)).collect(),
+        }
+    }
+
+    /// In the order of the columns in [`insert`].
+    pub(super) fn params(&self) -> Vec<Param<'_>> {
+        let mut params: Vec<Param<'_>> = self.numbers.iter().map(p).collect();
+        params.extend([p(&self.queued), p(&self.at), p(&self.leased_by)]);
+        params.extend(self.counts.iter().map(p));
+        params.extend([p(&self.order_keys), p(&self.replays_of), p(&self.envelopes)]);
+        params
+    }
+}
+
 /// Inserts deliveries that wait or are leased.
 pub(super) async fn insert(conn: &Conn, deliveries: &[&Delivery]) -> Result<(), Fault> {
     if deliveries.is_empty() {
         return Ok(());
     }
     let queued = queued(conn, deliveries).await?;
-    let begin: Vec<Beginning> = deliveries.iter().map(|delivery| beginning(delivery)).collect();
-    let numbers = |of: fn(&Delivery) -> i64| deliveries.iter().map(|delivery| of(delivery)).collect::<Vec<i64>>();
-    let codes = |of: fn(&Beginning) -> i64| begin.iter().map(of).collect::<Vec<i64>>();
-    let optional = |of: fn(&Delivery) -> Option<i64>| deliveries.iter().map(|delivery| of(delivery)).collect::<Vec<Option<i64>>>();
     conn.execute(
         "INSERT INTO delivery
             (id, account, event, subscription, listener, state, held, queued, reason, at, leased_by, last_attempt, attempts_made,
@@ -143,28 +196,7 @@ pub(super) async fn insert(conn: &Conn, deliveries: &[&Delivery]) -> Result<(), 
              $17::bigint[], $18::bigint[], $19::bigint[], $20::uuid[])
              n (id, account, event, subscription, listener, state, held, queued, at, leased_by, attempts_made, retry_count, shape,
                 generated_at, began_at, made_before, held_total, order_key, replay_of, envelope)",
-        &[
-            p(&numbers(|d| id(d.id.raw()))),
-            p(&numbers(|d| d.account.0)),
-            p(&numbers(|d| id(d.event.raw()))),
-            p(&numbers(|d| d.subscription.0)),
-            p(&numbers(|d| d.listener.0)),
-            p(&codes(|b| i64::from(b.state))),
-            p(&codes(|b| i64::from(b.held.map_or(0, Hold::code)))),
-            p(&queued),
-            p(&codes(|b| b.at)),
-            p(&begin.iter().map(|b| b.leased_by).collect::<Vec<_>>()),
-            p(&numbers(|d| counted(d.attempts_made))),
-            p(&numbers(|d| counted(d.retry_count))),
-            p(&numbers(|d| i64::from(d.shape.code()))),
-            p(&numbers(|d| d.generated_at.as_micros())),
-            p(&numbers(|d| d.schedule_started_at.as_micros())),
-            p(&numbers(|d| counted(d.attempts_before_schedule))),
-            p(&numbers(|d| micros(d.held_total))),
-            p(&optional(|d| d.order_key)),
-            p(&optional(|d| d.replay_of.map(|original| id(original.raw())))),
-            p(&deliveries.iter().map(|d| d.envelope.map(|envelope| envelope.0)).collect::<Vec<_>>()),
-        ],
+        &Rows::of(deliveries, queued).params(),
     )
     .await?;
     Ok(())

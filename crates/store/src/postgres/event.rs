@@ -8,11 +8,12 @@ use countersign_core::{
     id::{AccountId, EnvelopeId, EventId},
 };
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::{
     fault::Fault,
     pool::Conn,
-    value::{code, column, envelope, id, limit, p, raw, time, user},
+    value::{Param, code, column, envelope, id, limit, p, raw, time, user},
 };
 use crate::{StoreError, checksum::checksum, codec, record::snapshot_holders};
 
@@ -32,22 +33,77 @@ pub(super) enum Found {
     Damaged(String),
 }
 
-/// Inserts the events of many records; each record's consecutive ones with the same snapshot keep it once.
+/// New events as columns. Each record's consecutive ones with the same snapshot keep it once.
+pub(super) struct Rows<'a> {
+    ids: Vec<i64>,
+    accounts: Vec<i64>,
+    names: Vec<&'a str>,
+    times: Vec<i64>,
+    senders: Vec<Option<Uuid>>,
+    envelopes: Vec<Option<Uuid>>,
+    details: Vec<Option<String>>,
+    kinds: Vec<i64>,
+    bytes: Vec<i64>,
+    shares: Vec<Option<i64>>,
+    shared_to: Vec<Option<i64>>,
+    sums: Vec<i64>,
+    snapshots: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> Rows<'a> {
+    /// The events of many records.
+    pub(super) fn of(records: &[&'a [Event]]) -> Result<Self, StoreError> {
+        let events: Vec<&'a Event> = records.iter().flat_map(|events| events.iter()).collect();
+        let holders: Vec<_> = records.iter().flat_map(|events| snapshot_holders(events)).collect();
+        let snapshots: Vec<Option<&'a [u8]>> = events
+            .iter()
+            .zip(&holders)
+            .map(|(event, holder)| (kind(&event.snapshot) != NOTHING && holder.shares.is_none()).then(|| &event.snapshot.bytes()[..]))
+            .collect();
+        let numbers = |of: fn(&Event) -> i64| events.iter().map(|event| of(event)).collect::<Vec<i64>>();
+        Ok(Self {
+            ids: numbers(|e| id(e.id.raw())),
+            accounts: numbers(|e| e.account.0),
+            names: events.iter().map(|e| e.name.as_str()).collect(),
+            times: numbers(|e| e.at.as_micros()),
+            senders: events.iter().map(|e| e.user.map(|user| user.0)).collect(),
+            envelopes: events.iter().map(|e| e.envelope.map(|envelope| envelope.0)).collect(),
+            details: events.iter().map(|event| detail(event)).collect::<Result<_, _>>()?,
+            kinds: numbers(|e| i64::from(kind(&e.snapshot))),
+            bytes: numbers(|e| limit(e.snapshot.bytes().len())),
+            shares: holders.iter().map(|holder| holder.shares.map(|event| id(event.raw()))).collect(),
+            shared_to: holders.iter().map(|holder| holder.shared_to.map(|event| id(event.raw()))).collect(),
+            sums: events.iter().zip(&snapshots).map(|(e, stored)| stored.map_or(0, |bytes| checksum(e.id.raw(), bytes))).collect(),
+            snapshots,
+        })
+    }
+
+    /// In the order of the columns in [`insert`].
+    pub(super) fn params(&self) -> [Param<'_>; 13] {
+        [
+            p(&self.ids),
+            p(&self.accounts),
+            p(&self.names),
+            p(&self.times),
+            p(&self.senders),
+            p(&self.envelopes),
+            p(&self.details),
+            p(&self.kinds),
+            p(&self.bytes),
+            p(&self.shares),
+            p(&self.shared_to),
+            p(&self.sums),
+            p(&self.snapshots),
+        ]
+    }
+}
+
+/// Inserts the events of many records.
 pub(super) async fn insert(conn: &Conn, records: &[&[Event]]) -> Result<(), Fault> {
-    let events: Vec<&Event> = records.iter().flat_map(|events| events.iter()).collect();
-    if events.is_empty() {
+    let rows = Rows::of(records)?;
+    if rows.ids.is_empty() {
         return Ok(());
     }
-    let holders: Vec<_> = records.iter().flat_map(|events| snapshot_holders(events)).collect();
-    let stored: Vec<Option<&[u8]>> = events
-        .iter()
-        .zip(&holders)
-        .map(|(event, holder)| (kind(&event.snapshot) != NOTHING && holder.shares.is_none()).then(|| &event.snapshot.bytes()[..]))
-        .collect();
-    let details = events.iter().map(|event| detail(event)).collect::<Result<Vec<_>, _>>()?;
-    let sums: Vec<i64> =
-        events.iter().zip(&stored).map(|(event, stored)| stored.map_or(0, |bytes| checksum(event.id.raw(), bytes))).collect();
-    let numbers = |of: fn(&Event) -> i64| events.iter().map(|event| of(event)).collect::<Vec<i64>>();
     conn.execute(
         "INSERT INTO event
             (id, account, name, at, sender, envelope, detail, kind, bytes, shares, shared_to, codec, checksum, snapshot)
@@ -56,21 +112,7 @@ pub(super) async fn insert(conn: &Conn, records: &[&[Event]]) -> Result<(), Faul
          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::uuid[], $6::uuid[], $7::text[], $8::bigint[],
              $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bytea[])
              n (id, account, name, at, sender, envelope, detail, kind, bytes, shares, shared_to, sum, snapshot)",
-        &[
-            p(&numbers(|e| id(e.id.raw()))),
-            p(&numbers(|e| e.account.0)),
-            p(&events.iter().map(|e| e.name.as_str()).collect::<Vec<_>>()),
-            p(&numbers(|e| e.at.as_micros())),
-            p(&events.iter().map(|e| e.user.map(|user| user.0)).collect::<Vec<_>>()),
-            p(&events.iter().map(|e| e.envelope.map(|envelope| envelope.0)).collect::<Vec<_>>()),
-            p(&details),
-            p(&numbers(|e| i64::from(kind(&e.snapshot)))),
-            p(&numbers(|e| limit(e.snapshot.bytes().len()))),
-            p(&holders.iter().map(|holder| holder.shares.map(|event| id(event.raw()))).collect::<Vec<_>>()),
-            p(&holders.iter().map(|holder| holder.shared_to.map(|event| id(event.raw()))).collect::<Vec<_>>()),
-            p(&sums),
-            p(&stored),
-        ],
+        &rows.params(),
     )
     .await?;
     Ok(())

@@ -21,6 +21,12 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "initial", oldest_program: 1, sql: include_str!("../../migrations/postgres/0001_initial.sql") },
     Migration { version: 2, name: "breakers", oldest_program: 1, sql: include_str!("../../migrations/postgres/0002_breakers.sql") },
+    Migration {
+        version: 3,
+        name: "one_round_trip",
+        oldest_program: 1,
+        sql: include_str!("../../migrations/postgres/0003_one_round_trip.sql"),
+    },
 ];
 
 /// The schema this program works with.

@@ -23,8 +23,8 @@ use crate::{
 
 /// A settlement with its exchange as it is stored.
 pub(super) struct Prepared {
-    settlement: Settlement,
-    exchange: String,
+    pub(super) settlement: Settlement,
+    pub(super) exchange: String,
 }
 
 impl Prepared {
@@ -76,9 +76,18 @@ struct Settled {
     cleared: bool,
 }
 
+/// Whether these settlements may have been written before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tried {
+    /// Never.
+    Not,
+    /// The connection broke under it, so that nobody knows. What has its attempt already was written then.
+    Before,
+}
+
 /// Settles all of these, each with its own answer; see [`crate::Store::settle`]. An attempt's id that is in use breaks a constraint,
 /// which takes everything back: then each is settled on its own.
-pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared]) -> Result<Vec<Result<(), Refused>>, Fault> {
+pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared], tried: Tried) -> Result<Vec<Result<(), Refused>>, Fault> {
     let mut rows = hold(conn, prepared.iter().map(|prepared| prepared.settlement.delivery)).await?;
     let wanted = still_wanted(conn, waiting_subscriptions(&rows, prepared)).await?;
     let mut answers = Vec::with_capacity(prepared.len());
@@ -90,7 +99,10 @@ pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared]) -> Result<Vec<Re
             continue;
         };
         if !row.is_leased_to(settlement.by) {
-            answers.push(Err(Refused::LeaseLost));
+            // Nobody else makes attempts of this id.
+            let known =
+                tried == Tried::Before && settlement.attempt.as_ref().is_some_and(|attempt| row.last_attempt == Some(id(attempt.id.raw())));
+            answers.push(if known { Ok(()) } else { Err(Refused::LeaseLost) });
             continue;
         }
         if let Some(attempt) = &settlement.attempt {
@@ -116,15 +128,23 @@ pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared]) -> Result<Vec<Re
     Ok(answers)
 }
 
+/// State and reason of a delivery that a settlement ends; `None` when it goes on.
+pub(super) fn ended(next: &Next) -> Option<(u8, u8)> {
+    match next {
+        Next::Delivered => Some((DELIVERED, 0)),
+        Next::Parked(reason) => Some((PARKED, reason.code())),
+        Next::Cancelled => Some((CANCELLED, 0)),
+        Next::Waiting { .. } => None,
+    }
+}
+
 fn settle_one(row: &Held, settlement: &Settlement, wanted: &HashSet<SubscriptionId>) -> Settled {
     let now = settlement.now;
-    let (state, held, reason, at) = match settlement.next {
-        Next::Delivered => (DELIVERED, None, 0, now),
-        Next::Parked(reason) => (PARKED, None, reason.code(), now),
-        Next::Cancelled => (CANCELLED, None, 0, now),
-        Next::Waiting { due_at, held } if wanted.contains(&row.subscription) => (WAITING, held, 0, due_at),
+    let (state, held, reason, at) = match (ended(&settlement.next), settlement.next) {
+        (None, Next::Waiting { due_at, held }) if wanted.contains(&row.subscription) => (WAITING, held, 0, due_at),
+        (Some((state, reason)), _) => (state, None, reason, now),
         // Its subscription was deleted while this attempt was under way.
-        Next::Waiting { .. } => (CANCELLED, None, 0, now),
+        (None, _) => (CANCELLED, None, 0, now),
     };
     Settled {
         row: id(settlement.delivery.raw()),
