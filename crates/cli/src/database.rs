@@ -52,8 +52,14 @@ pub(crate) fn data_dir(settings: &ServeSettings) -> &Path {
 /// One clause that names the setting.
 pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Option<postgres::Settings>> {
     let Some(url) = &settings.database_url else {
-        if settings.database_password_file.is_some() || settings.database_ca.is_some() || settings.database_connections.is_some() {
-            bail!("database-password-file, database-ca and database-connections go with database-url, which is not set");
+        let further = [
+            settings.database_password_file.is_some(),
+            settings.database_ca.is_some(),
+            settings.database_connections.is_some(),
+            settings.database_hint.is_some(),
+        ];
+        if further.contains(&true) {
+            bail!("database-password-file, database-ca, database-connections and database-hint go with database-url, which is not set");
         }
         return Ok(None);
     };
@@ -74,8 +80,9 @@ pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Opti
     let ca = settings.database_ca.as_ref().map(|file| std::fs::read(file).with_context(|| format!("database-ca {}", file.display())));
     let default = postgres::Settings::new(Secret::new(url.as_str()), keys);
     let connections = settings.database_connections.unwrap_or(default.connections);
+    let hints = settings.database_hint.unwrap_or(default.hints);
     let compression = compression(settings);
-    Ok(Some(postgres::Settings { password, ca: ca.transpose()?, connections, compression, ..default }))
+    Ok(Some(postgres::Settings { password, ca: ca.transpose()?, connections, hints, compression, ..default }))
 }
 
 /// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.

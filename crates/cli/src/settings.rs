@@ -64,6 +64,8 @@ settings! {
         database_ca: PathBuf = "COUNTERSIGN_DATABASE_CA",
         /// Connections of this node to the database (default 10)
         database_connections: usize = "COUNTERSIGN_DATABASE_CONNECTIONS",
+        /// Tell other nodes at once of what is due (LISTEN/NOTIFY), on one connection more; not through a transaction pooler (default true)
+        database_hint: bool = "COUNTERSIGN_DATABASE_HINT",
         /// How the service is reached from outside (default http://LISTEN)
         public_url: String = "COUNTERSIGN_PUBLIC_URL",
         /// Certificate chain (PEM) to serve https

@@ -1,6 +1,6 @@
 //! The loop: claim what is due into lanes with room; runners attempt and settle.
 //!
-//! A ring of `Lanes::due` is a hint. Without one the worker looks again when the next delivery is due, when a breaker may be
+//! A ring of `Lanes::due` is a hint, and so is what the store hears of other nodes. Without one the worker looks again when the next delivery is due, when a breaker may be
 //! probed, or after the poll interval, whichever comes first: a lost hint costs one poll and never an event.
 
 use std::{
@@ -366,6 +366,7 @@ impl Core {
             tokio::select! {
                 () = self.stopping.cancelled() => break,
                 () = self.lanes.due.notified() => tokio::time::sleep(PAUSE_MIN).await,
+                () = self.store.wait_for_hint() => tokio::time::sleep(PAUSE_MIN).await,
                 () = tokio::time::sleep(wait.max(PAUSE_MIN)) => {}
             }
         }

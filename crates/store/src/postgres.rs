@@ -29,6 +29,7 @@ mod doubt;
 mod envelope;
 mod event;
 mod fault;
+mod hints;
 mod hold;
 mod idempotency;
 mod importing;

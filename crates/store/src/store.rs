@@ -49,6 +49,12 @@ pub trait Store: Send + Sync + 'static {
     /// The earliest due time of anything waiting (not held), so that a worker knows when to look again.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
+    /// Waits for a hint that another process made a delivery free for whoever has room. A hint may get lost, or come for nothing: whoever waits
+    /// looks by itself from time to time. One caller at a time is woken. A store of one process never hints.
+    async fn wait_for_hint(&self) {
+        std::future::pending().await
+    }
+
     /// Leases due deliveries of the lanes named, oldest due first within a lane; those of dead incarnations included. Of deliveries that
     /// share an order key only the first unfinished one is given.
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError>;

@@ -45,7 +45,7 @@ fn every_promise_holds(server: &PostgresServer, compression: Compression, url: i
 
 async fn open(url: String, compression: Compression) -> Made {
     let keys = KeySource::Given(vec![VaultKey::new([7; KEY_BYTES])]);
-    let settings = Settings { connections: 6, compression, ..Settings::new(Secret::new(url), keys) };
+    let settings = Settings { connections: 6, hints: false, compression, ..Settings::new(Secret::new(url), keys) };
     let store = PostgresStore::open(settings).await.expect("opens");
     Made { store: Arc::new(store), keep: Box::new(()) }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use countersign_store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 mod forward;
 
@@ -37,6 +37,8 @@ pub struct FaultyStore {
     plan: Mutex<Plan>,
     /// Calls that came, by method.
     calls: watch::Sender<HashMap<&'static str, u64>>,
+    /// Rung as a hint of another node.
+    hint: Notify,
     /// Methods whose calls are held.
     held: watch::Sender<Vec<&'static str>>,
 }
@@ -64,7 +66,18 @@ impl FaultyStore {
     /// In front of a store; nothing fails yet.
     #[must_use]
     pub fn before(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, plan: Mutex::default(), calls: watch::Sender::default(), held: watch::Sender::default() })
+        Arc::new(Self {
+            inner,
+            plan: Mutex::default(),
+            calls: watch::Sender::default(),
+            hint: Notify::new(),
+            held: watch::Sender::default(),
+        })
+    }
+
+    /// Hints as another node would: whoever waits for one is woken.
+    pub fn hint(&self) {
+        self.hint.notify_one();
     }
 
     /// The real store, which never fails through this.

@@ -11,6 +11,8 @@ use countersign_deliver::{
     Settings,
     pace::{BREAKER_FAILURES, FOLLOWS},
 };
+use countersign_store::Store;
+use countersign_testkit::FaultyStore;
 
 use crate::support::{
     house::{House, Running, START},
@@ -142,4 +144,22 @@ async fn what_a_listener_gets_at_once_is_shared_out_over_the_nodes_that_live() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     stays.worker.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_of_another_node_is_followed_at_once() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    let store = FaultyStore::before(house.store.real());
+    let executor = Played::new(&house, &[], |_, _| Plays::Answers(200));
+    // Without the hint it would look again when it next shares what it knows of breakers.
+    let settings = Settings { poll: Duration::from_secs(3_600), ..Settings::default() };
+    let mut running = house.work_over(Arc::clone(&store) as Arc<dyn Store>, executor, settings).await;
+    store.wait_for("next_due", 1).await;
+    let (began, delivery) = (house.now(), house.waiting(subscription, ListenerId(7), 1).await.remove(0));
+    store.hint();
+    running.wait_for(1).await;
+    assert!(house.now().since(began) < Duration::from_millis(100));
+    assert!(matches!(house.state(delivery.id).await, DeliveryState::Delivered { .. }));
+    running.worker.shut_down().await;
 }

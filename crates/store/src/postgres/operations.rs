@@ -14,7 +14,7 @@ use countersign_core::{
 };
 
 use super::{
-    account, action, breaker, claim, content, credential, envelope, event, hold, idempotency, job, listing, node, object, retention,
+    account, action, breaker, claim, content, credential, envelope, event, hints, hold, idempotency, job, listing, node, object, retention,
     server::Server,
     settle::{self, Prepared},
     store::PostgresStore,
@@ -54,6 +54,15 @@ macro_rules! read {
     };
 }
 
+impl PostgresStore {
+    /// Tells the other nodes that something may be due.
+    fn hint(&self) {
+        if let Some(hints) = &self.inner.hints {
+            hints.tell();
+        }
+    }
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn record(&self, records: Vec<Record>) -> Result<Each<Recorded>, StoreError> {
@@ -63,7 +72,11 @@ impl Store for PostgresStore {
             records.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(record, _)| record).collect();
         let rows: usize = sound.iter().map(|r| 1 + r.events.len() + r.deliveries.len() + r.subscriptions.len()).sum();
         let bytes = sound.iter().map(Record::bytes).sum::<usize>() + rows * ROW_BYTES;
+        let is_hinted = sound.iter().flat_map(|record| &record.deliveries).any(hints::is_for_anybody);
         let mut answers = self.inner.recording.call(sound, bytes).await?.into_iter();
+        if is_hinted {
+            self.hint();
+        }
         let unanswered = || StoreError::Backend("a record was not answered".into());
         checked
             .into_iter()
@@ -80,6 +93,13 @@ impl Store for PostgresStore {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         read!(self, conn => claim::next_due(&conn))
+    }
+
+    async fn wait_for_hint(&self) {
+        match &self.inner.hints {
+            Some(hints) => hints.heard().await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn claim_due(&self, claim: Claim) -> Result<Vec<Claimed>, StoreError> {
@@ -100,15 +120,23 @@ impl Store for PostgresStore {
         due_at: Timestamp,
         held: Option<Hold>,
     ) -> Result<(), StoreError> {
-        write!(self, tx => settle::give_back(&tx, by, &deliveries, due_at, held))
+        let given_back = write!(self, tx => settle::give_back(&tx, by, &deliveries, due_at, held));
+        if held.is_none() {
+            self.hint();
+        }
+        given_back
     }
 
     async fn reroute(&self, by: Incarnation, deliveries: Vec<DeliveryId>, lane: ListenerId) -> Result<(), StoreError> {
-        write!(self, tx => settle::reroute(&tx, by, &deliveries, lane))
+        let rerouted = write!(self, tx => settle::reroute(&tx, by, &deliveries, lane));
+        self.hint();
+        rerouted
     }
 
     async fn release(&self, release: Release) -> Result<u32, StoreError> {
-        write!(self, tx => hold::release(&tx, &release))
+        let released = write!(self, tx => hold::release(&tx, &release));
+        self.hint();
+        released
     }
 
     async fn held_subscriptions(&self, after: Option<(SubscriptionId, Hold)>, limit: u32) -> Result<Vec<HeldSubscription>, StoreError> {
@@ -124,7 +152,9 @@ impl Store for PostgresStore {
     }
 
     async fn retire_node(&self, incarnation: Incarnation, _now: Timestamp) -> Result<(), StoreError> {
-        write!(self, tx => node::retire(&tx, incarnation))
+        let retired = write!(self, tx => node::retire(&tx, incarnation));
+        self.hint();
+        retired
     }
 
     async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
@@ -378,7 +408,11 @@ impl Store for PostgresStore {
         action: DeliveryAction,
         now: Timestamp,
     ) -> Result<Vec<DeliveryId>, StoreError> {
-        write!(self, tx => action::act(&tx, account, &ids, action, now))
+        let changed = write!(self, tx => action::act(&tx, account, &ids, action, now));
+        if action == DeliveryAction::Retry {
+            self.hint();
+        }
+        changed
     }
 
     async fn act_on_filter(
@@ -437,6 +471,9 @@ impl Store for PostgresStore {
         let inner = &self.inner;
         inner.recording.close().await;
         inner.settling.close().await;
+        if let Some(hints) = &inner.hints {
+            hints.close().await;
+        }
         inner.writes.close().await;
         inner.reads.close().await;
     }

@@ -19,6 +19,7 @@ use super::{
     clock::{DatabaseClock, TIME},
     doubt::Doubts,
     fault::{OpenError, words},
+    hints::Hints,
     importing,
     keys::{KeySource, open_vault},
     migration::{self, Migrated},
@@ -42,6 +43,9 @@ pub struct Settings {
     pub keys: KeySource,
     /// Connections of this node, 4 to 256. Default: 10.
     pub connections: usize,
+    /// Whether this node tells the others at once of what is due, and hears them, on a connection of its own. Off behind a transaction
+    /// pooler. Default: true.
+    pub hints: bool,
     /// The time one statement may take. Default: 10 s.
     pub statement_time_max: Duration,
     /// Whether exchanges are compressed; the server compresses snapshots by itself. Default: off.
@@ -52,8 +56,8 @@ impl Settings {
     /// The defaults for a database and a source of keys.
     #[must_use]
     pub fn new(url: Secret, keys: KeySource) -> Self {
-        let statement_time_max = Duration::from_secs(10);
-        Self { url, password: None, ca: None, keys, connections: 10, statement_time_max, compression: Compression::Off }
+        let (statement_time_max, compression) = (Duration::from_secs(10), Compression::Off);
+        Self { url, password: None, ca: None, keys, connections: 10, hints: true, statement_time_max, compression }
     }
 }
 
@@ -78,6 +82,8 @@ pub(super) struct Inner {
     pub(super) claiming: Mutex<()>,
     /// Where retention goes on looking for deliveries, attempts, events and contents.
     pub(super) retained_to: RetainedTo,
+    /// None where they are switched off.
+    pub(super) hints: Option<Arc<Hints>>,
     /// Partitions past retention that stay for what is still needed of them.
     pub(super) days_kept: AtomicU32,
     /// The newest schema the database has.
@@ -125,7 +131,8 @@ impl PostgresStore {
         let connections = settings.connections.clamp(4, 256);
         let writers = connections.div_ceil(2) + 1;
         let writes = Pool::new(connector.clone(), writers, settings.statement_time_max);
-        let reads = Pool::new(connector, connections - writers, settings.statement_time_max);
+        let reads = Pool::new(connector.clone(), connections - writers, settings.statement_time_max);
+        let hints = settings.hints.then(|| Hints::start(connector, Arc::clone(&reads)));
         // What is left of the writing connections serves claims, renewals and configuration.
         let recording = Arc::new(Recording { pool: Arc::clone(&writes), vault: Arc::clone(&vault) });
         let recording = Batcher::start(recording, writers.div_ceil(3));
@@ -140,6 +147,7 @@ impl PostgresStore {
             doubts: Doubts::default(),
             claiming: Mutex::new(()),
             retained_to: RetainedTo::default(),
+            hints,
             days_kept: AtomicU32::new(0),
             schema: migrated.schema,
             compression: settings.compression,
