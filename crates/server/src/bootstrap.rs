@@ -15,6 +15,8 @@ use countersign_store::{
     objects::{Object, ObjectKey, StoredToken},
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::token_text::{self, NoRandomness, TokenKind};
 
 /// A token given by the operator that is shorter than this can be guessed, or is a slip.
@@ -139,8 +141,12 @@ pub async fn bootstrap(store: &dyn Store, ids: &IdSource, asked: &FirstStart, no
         // A start that died between account and token left an account that nobody can enter.
         None if store.tokens(account.id).await?.is_empty() => {
             let text = token_text::fresh(TokenKind::Api)?;
-            store.put_token(made(&text, "first token")).await?;
-            new_token = Some(text);
+            match store.put_first_token(made(&text, "first token")).await? {
+                Ok(()) => new_token = Some(text),
+                // Another node of the same installation was faster, and shows its own.
+                Err(Refused::Exists) => {}
+                Err(refused) => return Err(StoreError::Backend(format!("making the first token: {refused}")).into()),
+            }
         }
         None => {}
     }
@@ -167,26 +173,45 @@ async fn account(store: &dyn Store, asked: &FirstStart, now: Timestamp) -> Resul
     {
         return Ok((account, false));
     }
-    match (store.accounts().await?.into_iter().next(), asked.account) {
-        (Some(present), Some(asked)) => Err(BootstrapError::NoSuchAccount { asked, present: present.guid }),
-        (Some(oldest), None) => Ok((oldest, false)),
-        (None, guid) => {
-            let guid = guid.unwrap_or_else(|| AccountGuid(uuid::Uuid::new_v4()));
-            match store.create_account(guid, &asked.account_name, now).await? {
-                Ok(account) => Ok((account, true)),
-                // Another node of the same installation was faster.
-                Err(Refused::Exists) => match store.account_by_guid(guid).await? {
-                    Some(account) => Ok((account, false)),
-                    None => Err(StoreError::Backend("an account exists and cannot be found".into()).into()),
-                },
-                Err(refused) => Err(StoreError::Backend(refused.to_string()).into()),
-            }
+    if store.accounts().await?.is_empty() {
+        let guid = asked.account.unwrap_or_else(|| AccountGuid(uuid::Uuid::new_v4()));
+        match store.create_first_account(guid, &asked.account_name, now).await? {
+            Ok(account) => return Ok((account, true)),
+            // Another node of the same installation was faster.
+            Err(Refused::Exists) => {}
+            Err(refused) => return Err(StoreError::Backend(refused.to_string()).into()),
         }
+    }
+    let oldest = store.accounts().await?.into_iter().next();
+    match (oldest, asked.account) {
+        (Some(oldest), None) => Ok((oldest, false)),
+        (Some(present), Some(asked)) if present.guid == asked => Ok((present, false)),
+        (Some(present), Some(asked)) => Err(BootstrapError::NoSuchAccount { asked, present: present.guid }),
+        (None, _) => Err(StoreError::Backend("an account exists and cannot be found".into()).into()),
     }
 }
 
-/// The account's administrator that was made first; one is made when there is none.
+/// The account's administrator that was made first; one is made when there is none. The first one's id follows from the account, so that
+/// of nodes that start at the same time one makes it.
 async fn administrator(store: &dyn Store, account: &Account, asked: &FirstStart, now: Timestamp) -> Result<UserId, BootstrapError> {
+    for id in [first_user(account.guid), UserId(uuid::Uuid::new_v4())] {
+        if let Some(known) = oldest_administrator(store, account).await? {
+            return Ok(known);
+        }
+        let user =
+            User { id, account: account.id, name: asked.user_name.clone(), email: asked.user_email.clone(), admin: true, created_at: now };
+        let key = ObjectKey { account: account.id, kind: ConfigKind::User, id: user.id.to_string() };
+        match store.put_object(key, Object::of(&user)?, Some(0)).await? {
+            Ok(_) => return Ok(user.id),
+            // By another node, or long ago and it is no administrator any more.
+            Err(Refused::Exists) => {}
+            Err(refused) => return Err(StoreError::Backend(format!("making the first user: {refused}")).into()),
+        }
+    }
+    Err(StoreError::Backend("the first user exists and is no administrator".into()).into())
+}
+
+async fn oldest_administrator(store: &dyn Store, account: &Account) -> Result<Option<UserId>, BootstrapError> {
     let mut first: Option<User> = None;
     let mut after = None;
     loop {
@@ -203,20 +228,14 @@ async fn administrator(store: &dyn Store, account: &Account, asked: &FirstStart,
             break;
         }
     }
-    if let Some(user) = first {
-        return Ok(user.id);
-    }
-    let user = User {
-        id: UserId(uuid::Uuid::new_v4()),
-        account: account.id,
-        name: asked.user_name.clone(),
-        email: asked.user_email.clone(),
-        admin: true,
-        created_at: now,
-    };
-    let key = ObjectKey { account: account.id, kind: ConfigKind::User, id: user.id.to_string() };
-    match store.put_object(key, Object::of(&user)?, Some(0)).await? {
-        Ok(_) => Ok(user.id),
-        Err(refused) => Err(StoreError::Backend(format!("making the first user: {refused}")).into()),
-    }
+    Ok(first.map(|user| user.id))
+}
+
+/// The first administrator's id follows from the account, so that nodes that start at the same time make the same one: a UUID of version 8
+/// (RFC 9562 §5.8) of the account's own bits.
+fn first_user(account: AccountGuid) -> UserId {
+    let digest = Sha256::new().chain_update(b"countersign first user").chain_update(account.0.as_bytes()).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    UserId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }

@@ -163,6 +163,7 @@ macro_rules! store_conformance {
                 the_backlog_counts_what_is_unfinished;
             configuring:
                 accounts_are_numbered_and_found_by_guid,
+                of_many_first_starts_one_makes_account_and_token,
                 a_changed_account_has_a_new_version,
                 subscription_numbers_are_handed_out_once,
                 subscriptions_are_created_changed_and_read,

@@ -105,6 +105,10 @@ pub trait Store: Send + Sync + 'static {
     /// Makes an account; its id is given by the store, from 10000001.
     async fn create_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError>;
 
+    /// As [`Store::create_account`] while there is no account at all; [`Refused::Exists`] once there is any. So of nodes that start on an empty
+    /// store at the same time one makes the account.
+    async fn create_first_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError>;
+
     /// Overwrites the account's own record (name, domains, time zone); raises the version.
     async fn update_account(&self, account: Account) -> Result<Result<(), Refused>, StoreError>;
 
@@ -193,6 +197,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps a token.
     async fn put_token(&self, token: StoredToken) -> Result<(), StoreError>;
+
+    /// Keeps a token of an account that has none; [`Refused::Exists`] when it has one.
+    async fn put_first_token(&self, token: StoredToken) -> Result<Result<(), Refused>, StoreError>;
 
     /// Finds a token by its hash, expired ones included.
     async fn token(&self, sha256: [u8; 32]) -> Result<Option<StoredToken>, StoreError>;

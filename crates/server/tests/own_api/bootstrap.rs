@@ -1,6 +1,7 @@
 //! The first start and every one after it.
 
 use countersign_core::{
+    config::ConfigKind,
     id::{AccountGuid, IdSource},
     secret::Secret,
 };
@@ -35,6 +36,21 @@ async fn the_first_start_makes_an_account_and_later_ones_change_nothing() {
     assert_eq!((second.account.id, second.user), (first.account.id, first.user));
     assert_eq!(store.accounts().await.unwrap().len(), 1);
     assert_eq!(store.tokens(first.account.id).await.unwrap().len(), 1);
+}
+
+/// Nodes of one installation that start at the same time: one account, one administrator, one token, and one node shows it.
+#[tokio::test]
+async fn first_starts_at_the_same_time_make_one_account() {
+    let (store, _dir) = empty();
+    let (ids, now) = (IdSource::new(1), ManualClock::new().now());
+    let asked = FirstStart::default();
+    let (one, other) = tokio::join!(bootstrap(&store, &ids, &asked, now), bootstrap(&store, &ids, &asked, now));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!((one.account.id, one.user), (other.account.id, other.user));
+    assert!(one.is_new_account != other.is_new_account && one.new_token.is_some() != other.new_token.is_some());
+    assert_eq!(store.accounts().await.unwrap().len(), 1);
+    assert_eq!(store.tokens(one.account.id).await.unwrap().len(), 1);
+    assert_eq!(store.objects(one.account.id, ConfigKind::User, None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

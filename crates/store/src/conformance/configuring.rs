@@ -2,6 +2,7 @@
 
 use countersign_core::{
     Secret,
+    account::{ApiToken, Right},
     config::{ConfigKind, Secrets},
     delivery::{DeliveryState, Hold},
     id::{AccountGuid, AccountId, SubscriptionId},
@@ -10,7 +11,7 @@ use countersign_core::{
 use super::world::{START, World, at, held, object, record, waiting_until};
 use crate::{
     Refused,
-    objects::{Object, ObjectKey},
+    objects::{Object, ObjectKey, StoredToken},
     record::{EnvelopeChange, Record, Recorded},
 };
 
@@ -38,6 +39,40 @@ pub async fn accounts_are_numbered_and_found_by_guid(world: World) {
     assert_eq!(world.store.account_by_guid(guid(3)).await.expect("read"), None);
     assert_eq!(world.store.account(first.id).await.expect("read").map(|(account, _)| account), Some(first));
     assert_eq!(world.store.account(AccountId(7)).await.expect("read"), None);
+}
+
+/// Of many that start on an empty store at once one makes the account, and one its token.
+pub async fn of_many_first_starts_one_makes_account_and_token(world: World) {
+    let starts = (0..8).map(|number| {
+        let store = std::sync::Arc::clone(&world.store);
+        tokio::spawn(async move { store.create_first_account(guid(number), "First", START).await.expect("answered") })
+    });
+    let mut made = Vec::new();
+    for start in starts.collect::<Vec<_>>() {
+        made.extend(start.await.expect("it does not panic").ok());
+    }
+    assert_eq!(world.store.accounts().await.expect("read"), made);
+    let [account] = &made[..] else { panic!("{made:?}") };
+    assert_eq!(world.store.create_first_account(guid(9), "Later", START).await.expect("answered"), Err(Refused::Exists));
+    let tokens = (1..=8).map(|number| {
+        let token = ApiToken {
+            id: world.credential_id(),
+            account: account.id,
+            user: world.user_id(),
+            name: "first token".into(),
+            right: Right::Admin,
+            hint: "abcd".into(),
+            created_at: START,
+            expires_at: None,
+        };
+        let store = std::sync::Arc::clone(&world.store);
+        tokio::spawn(async move { store.put_first_token(StoredToken { sha256: [number; 32], token }).await.expect("answered") })
+    });
+    let mut kept = 0;
+    for token in tokens.collect::<Vec<_>>() {
+        kept += u32::from(token.await.expect("it does not panic").is_ok());
+    }
+    assert_eq!((kept, world.store.tokens(account.id).await.expect("read").len()), (1, 1));
 }
 
 /// A change of the account itself raises its version; the GUID and the number stay.

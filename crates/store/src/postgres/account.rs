@@ -47,6 +47,15 @@ pub(super) async fn create(conn: &Conn, guid: AccountGuid, name: &str, now: Time
     Ok(Ok(account))
 }
 
+/// As [`create`] while there is no account at all. The lock that numbers accounts is taken before it is looked.
+pub(super) async fn create_first(conn: &Conn, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, Fault> {
+    conn.only("SELECT next FROM sequence WHERE name = 'account' FOR UPDATE", &[]).await?;
+    if column(&conn.only("SELECT EXISTS (SELECT 1 FROM account)", &[]).await?, 0)? {
+        return Ok(Err(Refused::Exists));
+    }
+    create(conn, guid, name, now).await
+}
+
 pub(super) async fn update(conn: &Conn, account: &Account) -> Result<Result<(), Refused>, Fault> {
     lock_version(conn, account.id).await?;
     let update = "UPDATE account SET body = $2, config_version = config_version + 1 WHERE id = $1 AND guid = $3";

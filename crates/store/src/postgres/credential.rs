@@ -31,6 +31,16 @@ pub(super) async fn put_token(conn: &Conn, stored: &StoredToken) -> Result<(), F
     Ok(())
 }
 
+/// As [`put_token`] while the account has none. Whoever else looks at the same time waits behind the lock of the account.
+pub(super) async fn put_first_token(conn: &Conn, stored: &StoredToken) -> Result<Result<(), Refused>, Fault> {
+    let of = stored.token.account.0;
+    conn.rows("SELECT id FROM account WHERE id = $1 FOR UPDATE", &[p(&of)]).await?;
+    if column(&conn.only("SELECT EXISTS (SELECT 1 FROM token WHERE account = $1)", &[p(&of)]).await?, 0)? {
+        return Ok(Err(Refused::Exists));
+    }
+    put_token(conn, stored).await.map(Ok)
+}
+
 pub(super) async fn token(conn: &Conn, hash: &[u8; 32]) -> Result<Option<StoredToken>, Fault> {
     let row = conn.first("SELECT sha256, body FROM token WHERE sha256 = $1", &[p(&&hash[..])]).await?;
     row.map(|row| read_token(&row)).transpose()

@@ -173,6 +173,10 @@ impl Store for PostgresStore {
         write!(self, tx => account::create(&tx, guid, name, now))
     }
 
+    async fn create_first_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError> {
+        write!(self, tx => account::create_first(&tx, guid, name, now))
+    }
+
     async fn update_account(&self, account: Account) -> Result<Result<(), Refused>, StoreError> {
         write!(self, tx => account::update(&tx, &account))
     }
@@ -280,6 +284,10 @@ impl Store for PostgresStore {
 
     async fn put_token(&self, token: StoredToken) -> Result<(), StoreError> {
         write!(self, tx => credential::put_token(&tx, &token))
+    }
+
+    async fn put_first_token(&self, token: StoredToken) -> Result<Result<(), Refused>, StoreError> {
+        write!(self, tx => credential::put_first_token(&tx, &token))
     }
 
     async fn token(&self, sha256: [u8; 32]) -> Result<Option<StoredToken>, StoreError> {

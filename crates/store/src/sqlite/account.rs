@@ -39,6 +39,12 @@ pub(super) fn create(tx: &Tx<'_>, guid: AccountGuid, name: &str, now: Timestamp)
     Ok(Ok(account))
 }
 
+/// As [`create`] while there is no account at all.
+pub(super) fn create_first(tx: &Tx<'_>, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, Fault> {
+    let any = tx.conn.query_row("SELECT EXISTS (SELECT 1 FROM account)", [], |row| row.get(0))?;
+    if any { Ok(Err(Refused::Exists)) } else { create(tx, guid, name, now) }
+}
+
 pub(super) fn update(tx: &Tx<'_>, account: &Account) -> Result<Result<(), Refused>, Fault> {
     let mut update =
         tx.conn.prepare_cached("UPDATE account SET body = ?2, config_version = config_version + 1 WHERE id = ?1 AND guid = ?3")?;

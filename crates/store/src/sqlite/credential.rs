@@ -33,6 +33,15 @@ pub(super) fn put_token(tx: &Tx<'_>, stored: &StoredToken) -> Result<(), Fault> 
     Ok(())
 }
 
+/// As [`put_token`] while the account has none.
+pub(super) fn put_first_token(tx: &Tx<'_>, stored: &StoredToken) -> Result<Result<(), Refused>, Fault> {
+    let of = stored.token.account.0;
+    if tx.conn.query_row("SELECT EXISTS (SELECT 1 FROM token WHERE account = ?1)", [of], |row| row.get(0))? {
+        return Ok(Err(Refused::Exists));
+    }
+    put_token(tx, stored).map(Ok)
+}
+
 pub(super) fn token(conn: &Connection, hash: &[u8; 32]) -> Result<Option<StoredToken>, Fault> {
     let mut select = conn.prepare_cached("SELECT sha256, body FROM token WHERE sha256 = ?1")?;
     let mut rows = select.query([hash])?;

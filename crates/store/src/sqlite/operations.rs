@@ -164,6 +164,11 @@ impl Store for SqliteStore {
         self.write(Weight::SMALL, move |tx| account::create(tx, guid, &name, now)).await
     }
 
+    async fn create_first_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError> {
+        let name = name.to_owned();
+        self.write(Weight::SMALL, move |tx| account::create_first(tx, guid, &name, now)).await
+    }
+
     async fn update_account(&self, account: Account) -> Result<Result<(), Refused>, StoreError> {
         self.write(Weight::SMALL, move |tx| account::update(tx, &account)).await
     }
@@ -272,6 +277,10 @@ impl Store for SqliteStore {
 
     async fn put_token(&self, token: StoredToken) -> Result<(), StoreError> {
         self.write(Weight::SMALL, move |tx| credential::put_token(tx, &token)).await
+    }
+
+    async fn put_first_token(&self, token: StoredToken) -> Result<Result<(), Refused>, StoreError> {
+        self.write(Weight::SMALL, move |tx| credential::put_first_token(tx, &token)).await
     }
 
     async fn token(&self, sha256: [u8; 32]) -> Result<Option<StoredToken>, StoreError> {

@@ -104,6 +104,10 @@ impl Store for FaultyStore {
         self.call("create_account", self.inner.create_account(guid, name, now)).await
     }
 
+    async fn create_first_account(&self, guid: AccountGuid, name: &str, now: Timestamp) -> Result<Result<Account, Refused>, StoreError> {
+        self.call("create_first_account", self.inner.create_first_account(guid, name, now)).await
+    }
+
     async fn update_account(&self, account: Account) -> Result<Result<(), Refused>, StoreError> {
         self.call("update_account", self.inner.update_account(account)).await
     }
@@ -206,6 +210,10 @@ impl Store for FaultyStore {
 
     async fn put_token(&self, token: StoredToken) -> Result<(), StoreError> {
         self.call("put_token", self.inner.put_token(token)).await
+    }
+
+    async fn put_first_token(&self, token: StoredToken) -> Result<Result<(), Refused>, StoreError> {
+        self.call("put_first_token", self.inner.put_first_token(token)).await
     }
 
     async fn token(&self, sha256: [u8; 32]) -> Result<Option<StoredToken>, StoreError> {
