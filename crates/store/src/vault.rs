@@ -209,6 +209,12 @@ impl Vault {
         parts(sealed).is_some_and(|(id, _, _)| *id == self.keys[0].0)
     }
 
+    /// The ids of its keys, the one that seals first.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<String> {
+        self.keys.iter().map(|(id, _)| hex(id)).collect()
+    }
+
     /// The value of [`CHECK`] under the key that seals now.
     pub(crate) fn sealed_check(&self) -> Result<Vec<u8>, VaultError> {
         self.seal(CHECK_PLACE, CHECK_TEXT)
@@ -270,6 +276,11 @@ fn parts(sealed: &[u8]) -> Option<(&[u8; KEY_ID_BYTES], &[u8; NONCE_BYTES], &[u8
     let (id, rest) = rest.split_first_chunk::<KEY_ID_BYTES>()?;
     let (nonce, body) = rest.split_first_chunk::<NONCE_BYTES>()?;
     (form == FORM && body.len() >= TAG_BYTES).then_some((id, nonce, body))
+}
+
+/// The id of the key that sealed a value.
+pub(crate) fn key_id_of(sealed: &[u8]) -> Option<String> {
+    parts(sealed).map(|(id, _, _)| hex(id))
 }
 
 fn check_count(count: usize) -> Result<(), VaultError> {

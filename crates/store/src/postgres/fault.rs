@@ -81,6 +81,9 @@ pub enum OpenError {
     /// The key at hand is not the one that sealed the database's secrets.
     #[error("the secret key does not fit the database: {0}; all nodes need the key that sealed it")]
     WrongKey(VaultError),
+    /// The key that would seal was replaced by another one.
+    #[error("the secret key {0} was replaced; give the key that replaced it first, and leave this one out")]
+    RetiredKey(String),
     /// The key file holds no key.
     #[error("key file {} is damaged: {reason}; put back the file that belongs to this database, or set COUNTERSIGN_SECRET_KEY", file.display())]
     BadKeyFile {

@@ -7,9 +7,13 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::fault::{OpenError, words};
+use super::{
+    fault::{Fault, OpenError, words},
+    pool::Conn,
+    value::{column, p},
+};
 use crate::{
-    key_file,
+    StoreError, key_file,
     vault::{CHECK, Vault, VaultKey},
 };
 
@@ -36,7 +40,42 @@ pub(super) async fn open_vault(client: &Client, source: &KeySource) -> Result<Va
     client.execute_typed(insert, &values).await.map_err(failed)?;
     let sealed = check_of(client).await?.ok_or_else(|| OpenError::Failed("the check value of the key vanished".into()))?;
     vault.passes_check(&sealed).map_err(OpenError::WrongKey)?;
-    Ok(vault)
+    let retired = fact(client, RETIRED).await?.unwrap_or_default();
+    match vault.key_ids().into_iter().next().filter(|first| names(&retired, first)) {
+        Some(first) => Err(OpenError::RetiredKey(first)),
+        None => Ok(vault),
+    }
+}
+
+/// The name of the fact with the ids of keys that were replaced, separated by commas: nothing is sealed with them any more.
+pub(super) const RETIRED: &str = "vault_retired";
+
+/// True when a list of ids has this one.
+fn names(list: &[u8], id: &str) -> bool {
+    list.split(|byte| *byte == b',').any(|known| known == id.as_bytes())
+}
+
+/// The database's check value, which nobody else replaces until this transaction ends.
+pub(super) async fn held_check(conn: &Conn) -> Result<Vec<u8>, Fault> {
+    let row = conn.only("SELECT value FROM fact WHERE name = $1 FOR UPDATE", &[p(&CHECK)]).await?;
+    column::<Vec<u8>>(&row, 0)
+}
+
+/// Refuses a node that does not have the key which the database is sealed under by now, or seals with one that was replaced.
+pub(super) async fn check_still_fits(conn: &Conn, vault: &Vault) -> Result<(), Fault> {
+    let rows = conn.rows("SELECT name, value FROM fact WHERE name IN ($1, $2)", &[p(&CHECK), p(&RETIRED)]).await?;
+    for row in &rows {
+        let value: &[u8] = column(row, 1)?;
+        let fits = match column::<&str>(row, 0)? {
+            CHECK => vault.passes_check(value).is_ok(),
+            _ => !vault.key_ids().first().is_some_and(|first| names(value, first)),
+        };
+        if !fits {
+            let said = "the secret key of the database was replaced; give this node the new one (COUNTERSIGN_SECRET_KEY, or secret.key) and restart it";
+            return Err(StoreError::Sealed(said.to_owned()).into());
+        }
+    }
+    Ok(())
 }
 
 async fn keys_of(client: &Client, file: &Path) -> Result<Vec<VaultKey>, OpenError> {
@@ -53,7 +92,11 @@ async fn keys_of(client: &Client, file: &Path) -> Result<Vec<VaultKey>, OpenErro
 }
 
 async fn check_of(client: &Client) -> Result<Option<Vec<u8>>, OpenError> {
-    let rows = client.query_typed("SELECT value FROM fact WHERE name = $1", &[(&CHECK, Type::TEXT)]).await.map_err(failed)?;
+    fact(client, CHECK).await
+}
+
+async fn fact(client: &Client, name: &str) -> Result<Option<Vec<u8>>, OpenError> {
+    let rows = client.query_typed("SELECT value FROM fact WHERE name = $1", &[(&name, Type::TEXT)]).await.map_err(failed)?;
     rows.first().map(|row| row.try_get(0).map_err(failed)).transpose()
 }
 

@@ -15,10 +15,11 @@ use tokio_postgres::Row;
 use super::{
     clock::{DatabaseClock, TIME},
     fault::Fault,
+    keys,
     pool::Conn,
     value::{column, id, p, raw, text},
 };
-use crate::{Refused, StoreError, query::NodeRow};
+use crate::{Refused, StoreError, query::NodeRow, vault::Vault};
 
 /// Numbers of nodes fit 10 bits of every id.
 const NUMBERS: i64 = 1_024;
@@ -70,12 +71,14 @@ pub(super) async fn fence(conn: &Conn, holders: &[i64], now: i64) -> Result<Hash
 pub(super) async fn register(
     conn: &Conn,
     clock: &DatabaseClock,
+    vault: &Vault,
     name: &str,
     seed: u64,
     now: Timestamp,
     ttl: Duration,
 ) -> Result<NodeRow, Fault> {
     let counter = conn.only("SELECT next FROM sequence WHERE name = 'node' FOR UPDATE", &[]).await?;
+    keys::check_still_fits(conn, vault).await?;
     clear_expired(conn, clock.there(now)).await?;
     let known = conn.rows("SELECT incarnation, number::bigint FROM node", &[]).await?;
     let incarnations = known.iter().map(|row| column(row, 0)).collect::<Result<HashSet<i64>, Fault>>()?;
@@ -101,11 +104,24 @@ pub(super) async fn register(
         expires_at: now + ttl,
     };
     conn.execute(
-        "INSERT INTO node (incarnation, name, number, started_at, expires_at, fenced) VALUES ($1, $2, $3::bigint, $4, $5, false)",
-        &[p(&incarnation), p(&text(name)), p(&number), p(&clock.there(now)), p(&clock.there(row.expires_at))],
+        "INSERT INTO node (incarnation, name, number, started_at, expires_at, fenced, keys) VALUES ($1, $2, $3::bigint, $4, $5, false, $6)",
+        &[
+            p(&incarnation),
+            p(&text(name)),
+            p(&number),
+            p(&clock.there(now)),
+            p(&clock.there(row.expires_at)),
+            p(&vault.key_ids().join(",")),
+        ],
     )
     .await?;
     Ok(row)
+}
+
+/// Names of living nodes that do not seal with this key, or do not say.
+pub(super) async fn sealing_otherwise(conn: &Conn, key_id: &str, now: i64) -> Result<Vec<String>, Fault> {
+    let sql = "SELECT name FROM node WHERE expires_at > $1 AND NOT fenced AND split_part(coalesce(keys, ''), ',', 1) <> $2 ORDER BY name";
+    conn.rows(sql, &[p(&now), p(&key_id)]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
 async fn clear_expired(conn: &Conn, now: i64) -> Result<(), Fault> {

@@ -144,7 +144,7 @@ impl Store for PostgresStore {
     }
 
     async fn register_node(&self, name: &str, incarnation_seed: u64, now: Timestamp, ttl: Duration) -> Result<NodeRow, StoreError> {
-        write!(self, tx => node::register(&tx, &self.inner.clock, name, incarnation_seed, now, ttl))
+        write!(self, tx => node::register(&tx, &self.inner.clock, &self.inner.vault, name, incarnation_seed, now, ttl))
     }
 
     async fn renew_node(&self, incarnation: Incarnation, now: Timestamp, ttl: Duration) -> Result<Result<(), Refused>, StoreError> {
