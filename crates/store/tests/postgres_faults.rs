@@ -223,3 +223,48 @@ async fn a_record_that_waited_for_a_change_is_refused_with_the_new_version() {
     assert_eq!(store.record(vec![Record { config: Some(now), ..record }]).await, Ok(vec![Ok(Recorded::Fresh)]));
     store.close().await;
 }
+
+/// Servers that would lose what was accepted, or may: refused, or said in health, and never silent.
+#[tokio::test]
+async fn a_server_that_is_not_true_is_refused_or_told_of() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("sound", "template1");
+    let store = open(&server, "sound").await;
+    assert_eq!(store.health().await.expect("read").warnings, Vec::<String>::new());
+    for setting in ["fsync", "synchronous_commit"] {
+        server.set(setting, "off");
+        let refused = PostgresStore::open(settings(&server, "sound", 7)).await.err();
+        assert_eq!(refused, Some(OpenError::Unsafe { setting, value: "off".into() }));
+        // One that runs already goes on, and says so.
+        assert!(warns(&store, "does not wait for the disk").await, "{setting}");
+        server.set(setting, "on");
+    }
+    server.set("full_page_writes", "off");
+    let torn = open(&server, "sound").await;
+    assert!(warns(&torn, "full_page_writes").await);
+    store.close().await;
+    torn.close().await;
+}
+
+/// A standby takes no writes: it is refused as long as it is one. Health on the primary says what a failover to it may lose.
+#[tokio::test]
+async fn a_standby_is_told_of_and_refused_until_it_is_promoted() {
+    let Some(primary) = PostgresServer::start() else { return };
+    primary.create_database("stands", "template1");
+    let store = open(&primary, "stands").await;
+    let standby = primary.standby();
+    while !warns(&store, "none of them synchronous").await {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let refused = PostgresStore::open(settings(&standby, "stands", 7)).await.err();
+    assert!(matches!(refused, Some(OpenError::ReadOnly { .. })), "{refused:?}");
+    store.close().await;
+    assert_eq!(standby.ask("postgres", "SELECT pg_promote()"), ["t"]);
+    let promoted = open(&standby, "stands").await;
+    assert!(promoted.health().await.expect("read").writable);
+    promoted.close().await;
+}
+
+async fn warns(store: &Arc<dyn Store>, word: &str) -> bool {
+    store.health().await.expect("read").warnings.iter().any(|line| line.contains(word))
+}

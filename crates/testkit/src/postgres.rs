@@ -86,15 +86,57 @@ impl PostgresServer {
         assert!(self.resume(), "the server does not start with TLS");
     }
 
+    /// Starts a standby of it, which takes its log from now on.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let folder = folder();
+        let copied = as_server_user(&self.programs.join("pg_basebackup"))
+            .args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--pgdata"])
+            .arg(folder.path().join("data"))
+            .arg("--dbname")
+            .arg(self.url("postgres"))
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        let mut standby = Self { folder, programs: self.programs.clone(), port: 0, running: None };
+        for _ in 0..PORTS_TRIED {
+            standby.port = crate::unused_address().port();
+            if standby.resume_until("database system is ready to accept read-only connections") {
+                return standby;
+            }
+        }
+        panic!("the standby does not start");
+    }
+
+    /// Changes a setting for all sessions from now on.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn set(&self, setting: &str, value: &str) {
+        self.query("postgres", &format!("ALTER SYSTEM SET {setting} = '{value}'"));
+        self.query("postgres", "SELECT pg_reload_conf()");
+        // The main process reads the file, then tells the others.
+        while self.query("postgres", &format!("SHOW {setting}")).trim() != value {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Starts it again after [`PostgresServer::kill`] or [`PostgresServer::stop`], on the same port and data. False when it does not start.
     pub fn resume(&mut self) -> bool {
+        self.resume_until("database system is ready to accept connections")
+    }
+
+    fn resume_until(&mut self, ready: &'static str) -> bool {
         self.running = None;
         let mut command = as_server_user(&self.programs.join("postgres"));
         command.arg("-D").arg(self.folder.path().join("data")).arg("-k").arg(self.folder.path());
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
         // It says on its log that it is ready, in English under this locale.
         command.env("LC_MESSAGES", "C").args(["-c", "log_min_messages=log"]);
-        self.running = Running::start(command, "database system is ready to accept connections");
+        self.running = Running::start(command, ready);
         self.running.is_some()
     }
 

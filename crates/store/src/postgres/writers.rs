@@ -100,7 +100,9 @@ impl Kind for Settling {
         let work = async |conn: &Conn| {
             tries.fetch_add(1, Ordering::Relaxed);
             let settled = settle_at_once::settle(conn, items).await?;
-            conn.committed_in(began.elapsed());
+            if !settled.is_empty() {
+                conn.committed_in(began.elapsed());
+            }
             Ok(settled)
         };
         let mut settled = match reading!(&self.pool, conn => work(&conn)) {
