@@ -18,6 +18,7 @@ mod fsync;
 pub(crate) mod load;
 pub(crate) mod payload;
 pub(crate) mod plot;
+mod postgres;
 pub(crate) mod process_figures;
 pub(crate) mod profile;
 pub(crate) mod profiles;

@@ -154,6 +154,11 @@ figures! {
     /// Processor time of a delivery over that with few attempts stored.
     CPU_OF_FEW = "cpu_of_few_stored", "of the processor time with few stored", Times;
 
+    /// Processor time of a delivery over that with the embedded store in the same round; the database's own is not in it.
+    CPU_OF_EMBEDDED = "cpu_of_embedded", "of the processor time with the embedded store", Times;
+    /// Counted by the database, BEGIN and COMMIT included, intake and upkeep as well.
+    STATEMENTS_PER_DELIVERY = "statements_per_delivery", "database statements for a delivery", Count;
+
     /// Messages verified and on stable storage while the application is down.
     VERIFIED_PER_SECOND = "stored_per_second", "verified and stored", PerSecond;
     /// Messages verified, stored and taken by a prompt application.

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod latency;
 pub(crate) mod listen;
 pub(crate) mod oauth;
+pub(crate) mod postgres;
 pub(crate) mod tls;
 
 use super::profile::Profile;
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[&Profile] = &[
     &bodies::PROFILE,
     &isolation::PROFILE,
     &listen::PROFILE,
+    &postgres::PROFILE,
     &backlog::PROFILE,
     &history::PROFILE,
 ];

@@ -11,7 +11,9 @@ use crate::{
         bare::{self, Errand},
         bare_handler, plot,
         profile::{Plan, Profile},
-        profiles::{ALL, arrays, backlog, bodies, deliveries, disk, history, intake, isolation, keys, latency, listen, oauth, tls},
+        profiles::{
+            ALL, arrays, backlog, bodies, deliveries, disk, history, intake, isolation, keys, latency, listen, oauth, postgres, tls,
+        },
         progress::Progress,
         report::Report,
     },
@@ -67,6 +69,8 @@ enum Verb {
     Isolation,
     #[command(about = listen::PROFILE.about)]
     Listen,
+    #[command(about = postgres::PROFILE.about)]
+    Postgres,
     #[command(about = backlog::PROFILE.about)]
     Backlog,
     #[command(about = history::PROFILE.about)]
@@ -101,6 +105,7 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
         Some(Verb::Bodies) => one(&bodies::PROFILE),
         Some(Verb::Isolation) => one(&isolation::PROFILE),
         Some(Verb::Listen) => one(&listen::PROFILE),
+        Some(Verb::Postgres) => one(&postgres::PROFILE),
         Some(Verb::Backlog) => one(&backlog::PROFILE),
         Some(Verb::History { attempts: asked }) => {
             attempts = *asked;
