@@ -11,6 +11,7 @@ pub(crate) mod forwarding;
 pub(crate) mod gist;
 pub(crate) mod inbox;
 pub(crate) mod outlet;
+pub(crate) mod proxied;
 pub(crate) mod receiver;
 pub(crate) mod screen;
 pub(crate) mod script;

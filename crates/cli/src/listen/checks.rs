@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::watched::Watched;
+use super::{proxied::ProxyArgs, watched::Watched};
 use crate::{
     input::{Inputs, Source},
     misuse::Misuse,
@@ -69,8 +69,11 @@ pub(crate) struct CheckArgs {
     /// Trust the CAs of this PEM file besides the system's for the authorization server
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// With --require-client-cert: the DNS name that the certificate must bear; may be repeated [default: any that verifies]
-    #[arg(long, value_name = "NAME", requires = "require_client_cert")]
+    #[command(flatten)]
+    proxy: ProxyArgs,
+    /// With --require-client-cert or --client-cert-header: the DNS name that the certificate must bear; may be repeated
+    /// [default: any that verifies]
+    #[arg(long, value_name = "NAME")]
     client_cert_name: Vec<String>,
     /// Demand that X-DocuSign-AccountId is this account; may be repeated
     #[arg(long, value_name = "ID")]
@@ -126,13 +129,20 @@ impl CheckArgs {
         }
         let mut words = Vec::new();
         let mut builder = Listener::builder().body_bytes_max(body_bytes_max);
-        if certificates == ClientCertificates::Demanded {
+        let proxy = self.proxy.proxy();
+        if certificates == ClientCertificates::Demanded || proxy.is_some() {
             let mut check = ClientCertificateCheck::verified();
             for name in &self.client_cert_name {
                 check = check.dns_name(name).map_err(|refused| Misuse::error(format!("--client-cert-name: {refused}")))?;
             }
-            words.push("client certificate".to_owned());
+            let named = if proxy.is_some() { " as the proxy in front names it" } else { "" };
+            words.push(format!("client certificate{named}"));
             builder = builder.client_certificate(check);
+            if let Some(proxy) = proxy {
+                builder = builder.trusted_proxy(proxy);
+            }
+        } else if !self.client_cert_name.is_empty() {
+            return Err(Misuse::error("--client-cert-name takes --require-client-cert, or --client-cert-header behind a proxy"));
         }
         let keys = self.hmac_keys(&mut inputs)?;
         if !keys.is_empty() {
@@ -161,7 +171,7 @@ impl CheckArgs {
         }
         if words.is_empty() {
             return Err(Misuse::error(
-                "nothing would be verified; give --hmac-key, --basic, --issuer or --require-client-cert, or --no-verify to accept every message",
+                "nothing would be verified; give --hmac-key, --basic, --issuer, --require-client-cert or --client-cert-header, or --no-verify to accept every message",
             ));
         }
         if !self.account.is_empty() {

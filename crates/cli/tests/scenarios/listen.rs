@@ -251,3 +251,37 @@ async fn what_waits_goes_to_where_the_application_moved() {
     assert_eq!((received[0].header("x-countersign-verified"), received[0].path.as_str()), (Some("none"), "/b"));
     listening.terminate().await;
 }
+
+#[tokio::test]
+async fn a_proxy_names_the_client_certificate_and_nobody_else_is_believed() {
+    let ca = TestCa::new();
+    let (sender_of, other) = (ca.server(&["connect.example.com"]), ca.server(&["somebody.example.com"]));
+    let escaped = |pem: &str| pem.replace('\n', "%0A").replace(' ', "%20").replace('+', "%2B");
+    let with = |pem: Option<&str>, verdict: Option<&str>| {
+        let mut headers = signed(&message("envelope-sent", 1));
+        headers.extend(pem.map(|pem| ("ssl-client-escaped-cert".to_owned(), escaped(pem))));
+        headers.extend(verdict.map(|verdict| ("ssl-client-verify".to_owned(), verdict.to_owned())));
+        headers
+    };
+    let (good, bad) = (sender_of.certificate_pem(), other.certificate_pem());
+    let flags = ["--client-cert-header", "ssl-client-escaped-cert", "--client-cert-verify-header", "ssl-client-verify"];
+    let named = ["--client-cert-name", "connect.example.com", "--hmac-key", KEY, "--json", "--trusted-proxy"];
+    let sender = Sender::new();
+    let trusting = Listening::start(&[&flags[..], &named, &["127.0.0.0/8"]].concat()).await;
+    for (row, headers, accepted) in [
+        ("no certificate", with(None, None), false),
+        ("one that the proxy has not verified", with(Some(good), Some("FAILED:certificate has expired")), false),
+        ("one without the proxy's verdict", with(Some(good), None), false),
+        ("another name", with(Some(bad), Some("SUCCESS")), false),
+        ("the sender's", with(Some(good), Some("SUCCESS")), true),
+    ] {
+        let answered = sender.post(&trusting.url, &headers, message("envelope-sent", 1)).await.unwrap().0;
+        assert_eq!(answered == 200, accepted, "{row}: {answered}");
+    }
+    let told = trusting.told(|told| is_arrival(told, 5)).await;
+    assert_eq!(told["result"], "accepted");
+    // The same request from an address that is not the proxy's.
+    let elsewhere = Listening::start(&[&flags[..], &named, &["192.0.2.1"]].concat()).await;
+    let refused = sender.post(&elsewhere.url, &with(Some(good), Some("SUCCESS")), message("envelope-sent", 1)).await.unwrap().0;
+    assert_ne!(refused, 200);
+}
