@@ -9,10 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign_core::{
-    Timestamp,
-    id::{AccountId, AttemptId, DeliveryId},
-};
+use countersign_core::id::{AccountId, AttemptId, DeliveryId};
 use countersign_store::query::{DeliveryAction, DeliveryDetail};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -130,7 +127,7 @@ async fn replay_one(
     let listed = found(&app, caller.account_id(), &id).await?.listed;
     // Every call is a wish of its own: nothing remembers it.
     let key = format!("replay/{}", uuid::Uuid::new_v4());
-    let counts = replay::again(&app, caller.account_id(), std::slice::from_ref(&listed), Timestamp::from_micros(i64::MAX), &key).await?;
+    let counts = replay::again(&app, caller.account_id(), std::slice::from_ref(&listed), None, &key).await?;
     if counts.retried + counts.replayed == 0 {
         let state = listed.delivery.state.as_str();
         let message = format!(

@@ -5,15 +5,16 @@
 //! gone or switched off is passed over and counted.
 //!
 //! The job looks back from the moment it was asked for, newest first; what is recorded later is never part of it. A step
-//! repeated after a crash does nothing twice: new deliveries are recorded under an idempotency key made of the job and the
-//! page, and what was retried since the job began is not retried again.
+//! repeated after a crash does nothing twice, whatever became of its deliveries meanwhile: new ones are recorded under an
+//! idempotency key made of the job and the page, and what was retried since the job began is not touched again.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Json, Router, extract::State, routing::post};
 use countersign_core::{
     Timestamp,
+    config::ConfigVersion,
     delivery::{Delivery, DeliveryState},
     id::{AccountId, DeliveryId, ListenerId},
     subscription::Activity,
@@ -22,12 +23,11 @@ use countersign_store::{
     Refused, StoreError,
     job::{Job, JobState},
     query::{DeliveryAction, ListedDelivery},
-    record::{Idempotency, Record},
+    record::{Idempotency, Record, Recorded},
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
     App,
@@ -46,6 +46,8 @@ const STEP: u32 = 200;
 const DRY_RUN_PAGES_MAX: u32 = 100;
 /// Deliveries in one page of a dry run.
 const DRY_RUN_PAGE: u32 = 1_000;
+/// The least by which one time is after another.
+const MARK_STEP: Duration = Duration::from_micros(1);
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/deliveries/replay", post(replay))
@@ -97,10 +99,12 @@ enum Way {
     Skip,
 }
 
-/// `since`: what was asked for again after this time is not asked for once more.
-fn way(delivery: &Delivery, since: Timestamp) -> Way {
+/// `since`: what was asked for again after this time is not asked for once more, also when it was delivered or given up meanwhile.
+fn way(delivery: &Delivery, since: Option<Timestamp>) -> Way {
+    if since.is_some_and(|since| delivery.schedule_started_at > since) {
+        return Way::Skip;
+    }
     match delivery.state {
-        DeliveryState::Waiting { .. } if delivery.schedule_started_at > since => Way::Skip,
         DeliveryState::Waiting { .. } | DeliveryState::Parked { .. } => Way::Retry,
         DeliveryState::Delivered { .. } => Way::Anew,
         DeliveryState::Leased { .. } | DeliveryState::Cancelled { .. } => Way::Skip,
@@ -146,7 +150,7 @@ async fn dry_run(app: &App, account: AccountId, filter: &FilterText, before: Del
     for _ in 0..DRY_RUN_PAGES_MAX {
         let page = app.store.deliveries(account, filter.clone(), before, DRY_RUN_PAGE).await?;
         for listed in &page.deliveries {
-            match way(&listed.delivery, now) {
+            match way(&listed.delivery, Some(now)) {
                 Way::Retry => counts.retried += 1,
                 Way::Anew => counts.replayed += 1,
                 Way::Skip => counts.skipped += 1,
@@ -188,7 +192,7 @@ impl JobKind for Replay {
             progress.cursor = Some(last.delivery.id);
         }
         let key = format!("{}/{before}", job.id);
-        let counts = again(app, job.account, &page.deliveries, job.created_at, &key).await?;
+        let counts = again(app, job.account, &page.deliveries, Some(job.created_at), &key).await?;
         progress.counts.retried += counts.retried;
         progress.counts.replayed += counts.replayed;
         progress.counts.skipped += counts.skipped;
@@ -197,21 +201,21 @@ impl JobKind for Replay {
     }
 }
 
-/// Sends these once more. `key` names this very call, so that a repetition of it makes no second set of new deliveries.
+/// Sends these once more. `key` names this very call: a repetition of it makes no second set of new deliveries, whatever the first
+/// one chose. What was asked for again after `since` is passed over; `None` passes nothing over for that.
 ///
 /// # Errors
-/// The store's, and [`StoreError::Unavailable`] when subscriptions changed under it. What was retried before the error stays so.
+/// The store's, and [`StoreError::Unavailable`] when subscriptions changed under it. New deliveries recorded before the error stay.
 pub(super) async fn again(
     app: &App,
     account: AccountId,
     deliveries: &[ListedDelivery],
-    since: Timestamp,
+    since: Option<Timestamp>,
     key: &str,
 ) -> Result<Counts, StoreError> {
     let now = app.now();
     // Read before the subscriptions are: what changes after this is refused.
     let version = app.configs.account(account).await?.map(|config| config.version);
-    let mut counts = Counts::default();
     let mut retry = Vec::new();
     let mut anew = Vec::new();
     let mut listeners: BTreeSet<ListenerId> = BTreeSet::new();
@@ -221,55 +225,68 @@ pub(super) async fn again(
                 listeners.insert(delivery.listener);
                 retry.push(delivery.id);
             }
-            Way::Anew => match replayed(app, delivery, now).await? {
-                Some(new) => {
+            Way::Anew => {
+                if let Some(new) = replayed(app, delivery, now).await? {
                     listeners.insert(new.listener);
                     anew.push(new);
                 }
-                None => counts.skipped += 1,
-            },
-            Way::Skip => counts.skipped += 1,
+            }
+            Way::Skip => {}
         }
+    }
+    let mut counts = Counts::default();
+    // First what may be refused, so that a refusal leaves nothing half done.
+    if !anew.is_empty() {
+        counts.replayed = record_once(app, account, version, anew, key).await?;
     }
     if !retry.is_empty() {
-        let asked = retry.len() as u64;
-        let changed = app.store.act_on_deliveries(account, retry, DeliveryAction::Retry, now).await?.len() as u64;
-        counts.retried = changed;
-        counts.skipped += asked.saturating_sub(changed);
+        // This time marks them as asked for again. The clock of the node that took the job may be ahead of this one's.
+        let mark = since.map_or(now, |since| now.max(since + MARK_STEP));
+        counts.retried = app.store.act_on_deliveries(account, retry, DeliveryAction::Retry, mark).await?.len() as u64;
     }
-    if !anew.is_empty() {
-        counts.replayed = anew.len() as u64;
-        let sources: Vec<u8> = anew.iter().filter_map(|new| new.replay_of).flat_map(|old| old.raw().to_be_bytes()).collect();
-        let record = Record {
-            account,
-            // A subscription that was deleted or switched off since must not get deliveries that nobody would ever cancel.
-            config: version,
-            envelope: None,
-            events: Vec::new(),
-            deliveries: anew,
-            subscriptions: Vec::new(),
-            idempotency: Some(Idempotency {
-                key: key.to_owned(),
-                request_sha256: Sha256::digest(&sources).into(),
-                answer: bytes::Bytes::new(),
-                expires_at: now + app.settings.idempotency_life,
-            }),
-        };
-        match app.store.record(vec![record]).await?.pop() {
-            // Repeated: the step was done before the process died, only its progress was not written.
-            Some(Ok(_)) => {}
-            Some(Err(Refused::StaleConfig(_))) => {
-                app.configs.invalidate(account);
-                return Err(StoreError::Unavailable("the subscriptions of the account have changed meanwhile; try again".into()));
-            }
-            Some(Err(refused)) => return Err(StoreError::Backend(format!("a replay was refused: {refused}"))),
-            None => return Err(StoreError::Backend("no answer for a record".into())),
-        }
-    }
+    counts.skipped = (deliveries.len() as u64).saturating_sub(counts.retried + counts.replayed);
     for listener in listeners {
         app.hand_over.wake(listener);
     }
     Ok(counts)
+}
+
+/// Records new deliveries unless a call of this key has. Answers how many the key stands for.
+async fn record_once(
+    app: &App,
+    account: AccountId,
+    config: Option<ConfigVersion>,
+    anew: Vec<Delivery>,
+    key: &str,
+) -> Result<u64, StoreError> {
+    let count = anew.len() as u64;
+    let record = Record {
+        account,
+        // A subscription that was deleted or switched off since must not get deliveries that nobody would ever cancel.
+        config,
+        envelope: None,
+        events: Vec::new(),
+        deliveries: anew,
+        subscriptions: Vec::new(),
+        idempotency: Some(Idempotency {
+            key: key.to_owned(),
+            // The same for every repetition: which deliveries are to be sent anew may have changed since the first one.
+            request_sha256: [0; 32],
+            answer: bytes::Bytes::copy_from_slice(&count.to_be_bytes()),
+            expires_at: app.now() + app.settings.idempotency_life,
+        }),
+    };
+    match app.store.record(vec![record]).await?.pop() {
+        Some(Ok(Recorded::Fresh)) => Ok(count),
+        // The step was done before the process died, only its progress was not written.
+        Some(Ok(Recorded::Repeated(answer))) => Ok(<[u8; 8]>::try_from(&answer[..]).map_or(count, u64::from_be_bytes)),
+        Some(Err(Refused::StaleConfig(_))) => {
+            app.configs.invalidate(account);
+            Err(StoreError::Unavailable("the subscriptions of the account have changed meanwhile; try again".into()))
+        }
+        Some(Err(refused)) => Err(StoreError::Backend(format!("a replay was refused: {refused}"))),
+        None => Err(StoreError::Backend("no answer for a record".into())),
+    }
 }
 
 /// A new delivery of the same event to the same subscription, by its present address; `None` when nobody listens there any more,
@@ -292,7 +309,7 @@ async fn replayed(app: &App, old: &Delivery, now: Timestamp) -> Result<Option<De
         retry_count: 0,
         schedule_started_at: now,
         attempts_before_schedule: 0,
-        held_total: std::time::Duration::ZERO,
+        held_total: Duration::ZERO,
         replay_of: Some(old.id),
         ..old.clone()
     }))
