@@ -236,7 +236,8 @@ impl Process {
     }
 
     /// Takes it down: not ready, no new requests, attempts in flight end or are cut off after the grace, the store is closed last. Once
-    /// `hurry` is over nothing under way is waited for any more: requests are dropped and attempts cut off. They are recorded.
+    /// `hurry` is over nothing under way is waited for any more: requests are dropped and attempts cut off. They are recorded, if the
+    /// store takes it: it is asked once more.
     pub(crate) async fn shut_down(self, hurry: impl Future<Output = ()>) {
         let (requests, attempts) = (CancellationToken::new(), self.worker.cut_off());
         let down = self.take_down(requests.clone());

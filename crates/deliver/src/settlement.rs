@@ -1,4 +1,8 @@
 //! From what an attempt came to, to what is written: a pure step, and the task that writes in batches.
+//!
+//! While the store takes nothing the task tries again, for as long as it takes: the leases keep the rows this node's. Only at
+//! shutdown there is an end to it: once the grace is over each settlement has one try, and after the first that fails the rest
+//! are left. They count as never made, and what they settled is attempted again when the leases are over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +18,7 @@ use countersign_store::{
     settle::{AttemptRow, Next, Settlement},
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::node::Stake;
 
@@ -24,6 +29,8 @@ const QUEUE_MAX: usize = 4_096;
 /// How long to wait after the store failed, at first and at most.
 const STORE_PAUSE_MIN: Duration = Duration::from_millis(100);
 const STORE_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long the last try may take, once there is no time left: a disk or a network that hangs gives no answer at all.
+const LAST_TRY: Duration = Duration::from_secs(5);
 
 /// What is written of an attempt.
 #[must_use]
@@ -93,52 +100,96 @@ pub fn holder(delivery: &Delivery) -> Option<Incarnation> {
 pub struct Settler(mpsc::Sender<(Settlement, Stake)>);
 
 impl Settler {
-    /// Starts the settling task; it ends when the last handle is dropped and everything is written.
+    /// Starts the settling task; it ends when the last handle is dropped and everything is written. Once `hurry` is cancelled it ends
+    /// as well when the store does not take what is left.
     #[must_use]
-    pub fn start(store: Arc<dyn Store>, settled: impl Fn(&Settlement, bool) + Send + 'static) -> (Self, tokio::task::JoinHandle<()>) {
+    pub fn start(
+        store: Arc<dyn Store>,
+        hurry: CancellationToken,
+        settled: impl Fn(&Settlement, bool) + Send + 'static,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        (Self(sender), tokio::spawn(run(store, receiver, settled)))
+        (Self(sender), tokio::spawn(run(store, receiver, hurry, settled)))
     }
 
     /// Queues a settlement; waits while the store is behind. The life that settles is kept alive until it is written.
     pub async fn settle(&self, settlement: Settlement, stake: Stake) {
-        // The task ends only after the last handle: the queue cannot be closed here.
+        // A closed queue: the store took nothing until the end, and that was logged.
         let _ = self.0.send((settlement, stake)).await;
     }
 }
 
-async fn run(store: Arc<dyn Store>, mut queue: mpsc::Receiver<(Settlement, Stake)>, settled: impl Fn(&Settlement, bool)) {
+async fn run(
+    store: Arc<dyn Store>,
+    mut queue: mpsc::Receiver<(Settlement, Stake)>,
+    hurry: CancellationToken,
+    settled: impl Fn(&Settlement, bool),
+) {
     let mut received = Vec::with_capacity(BATCH_MAX);
     while queue.recv_many(&mut received, BATCH_MAX).await > 0 {
         let (batch, stakes): (Vec<Settlement>, Vec<Stake>) = received.drain(..).unzip();
-        let mut pause = STORE_PAUSE_MIN;
-        loop {
-            match store.settle(batch.clone()).await {
-                Ok(answers) => {
-                    for (settlement, answer) in batch.iter().zip(&answers) {
-                        match answer {
-                            Ok(()) => settled(settlement, true),
-                            Err(Refused::LeaseLost) => {
-                                tracing::warn!(delivery.id = %settlement.delivery, "another node has taken the delivery over; its result stands");
-                                settled(settlement, false);
-                            }
-                            Err(refused) => {
-                                tracing::error!(delivery.id = %settlement.delivery, %refused, "a settlement was refused");
-                                settled(settlement, false);
-                            }
-                        }
-                    }
-                    break;
+        match taken(&*store, &batch, &hurry).await {
+            Some(answers) => {
+                for (settlement, answer) in batch.iter().zip(&answers) {
+                    tell(settlement, answer, &settled);
                 }
-                Err(error) => {
-                    // The lease keeps the rows ours; nothing is lost by waiting, and an attempt made is not forgotten.
-                    tracing::error!(%error, settlements = batch.len(), "the store does not settle; trying again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(STORE_PAUSE_MAX);
-                }
+            }
+            None => {
+                // Runners that wait for room in the queue go on, and add nothing.
+                queue.close();
+                let left = batch.len() + std::iter::from_fn(|| queue.try_recv().ok()).count();
+                tracing::error!(
+                    settlements = left,
+                    "the store took no settlements until the end; these attempts are made again when the lease of this node is over"
+                );
+                return;
             }
         }
         drop(stakes);
+    }
+}
+
+/// What the store answers to a batch, asked until it does. `None`: it did not, and there is no time left.
+async fn taken(store: &dyn Store, batch: &[Settlement], hurry: &CancellationToken) -> Option<Vec<Result<(), Refused>>> {
+    let mut pause = STORE_PAUSE_MIN;
+    loop {
+        let is_last = hurry.is_cancelled();
+        let answered = tokio::select! {
+            answered = store.settle(batch.to_vec()) => answered,
+            () = last_try_over(hurry) => return None,
+        };
+        match answered {
+            Ok(answers) => return Some(answers),
+            Err(error) if is_last => {
+                tracing::error!(%error, settlements = batch.len(), "the store does not settle");
+                return None;
+            }
+            Err(error) => {
+                // The lease keeps the rows ours; nothing is lost by waiting, and an attempt made is not forgotten.
+                tracing::error!(%error, settlements = batch.len(), "the store does not settle; trying again");
+                let _ = tokio::time::timeout(pause, hurry.cancelled()).await;
+                pause = (pause * 2).min(STORE_PAUSE_MAX);
+            }
+        }
+    }
+}
+
+async fn last_try_over(hurry: &CancellationToken) {
+    hurry.cancelled().await;
+    tokio::time::sleep(LAST_TRY).await;
+}
+
+fn tell(settlement: &Settlement, answer: &Result<(), Refused>, settled: &impl Fn(&Settlement, bool)) {
+    match answer {
+        Ok(()) => settled(settlement, true),
+        Err(Refused::LeaseLost) => {
+            tracing::warn!(delivery.id = %settlement.delivery, "another node has taken the delivery over; its result stands");
+            settled(settlement, false);
+        }
+        Err(refused) => {
+            tracing::error!(delivery.id = %settlement.delivery, %refused, "a settlement was refused");
+            settled(settlement, false);
+        }
     }
 }
 

@@ -69,7 +69,7 @@ struct Core {
     runners: TaskTracker,
     /// No new attempts.
     stopping: CancellationToken,
-    /// The grace is over: end attempts under way.
+    /// The grace is over: end attempts under way, and leave what the store does not take.
     abort: CancellationToken,
     /// Ends the renewal of the lease, last of all.
     retired: CancellationToken,
@@ -99,7 +99,8 @@ impl Worker {
         settled: impl Fn(&Settlement, bool) + Send + 'static,
     ) -> Result<Self, StoreError> {
         let lanes = Arc::new(Lanes::new(settings.clone(), Arc::clone(&clock)));
-        let (settler, settler_task) = Settler::start(Arc::clone(&store), settled);
+        let abort = CancellationToken::new();
+        let (settler, settler_task) = Settler::start(Arc::clone(&store), abort.clone(), settled);
         let core = Arc::new_cyclic(|me| Core {
             store: Arc::clone(&store),
             lanes: Arc::clone(&lanes),
@@ -111,7 +112,7 @@ impl Worker {
             limits: LimitsNow::new(&settings),
             runners: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            abort: CancellationToken::new(),
+            abort,
             retired: CancellationToken::new(),
             me: Weak::clone(me),
         });
@@ -160,16 +161,19 @@ impl Worker {
         self.life.clone()
     }
 
-    /// Cancelled during [`Worker::shut_down`], it ends the grace: attempts under way are cut off at once.
+    /// Cancelled during [`Worker::shut_down`], it ends the grace: attempts under way are cut off at once, and a store that takes no
+    /// settlements is not waited for.
     #[must_use]
     pub fn cut_off(&self) -> CancellationToken {
         self.core.abort.clone()
     }
 
     /// Stops: no new attempts, what was not begun goes back to the store, attempts under way have the grace and are then cut off as
-    /// `interrupted`, everything is settled, the node is retired.
+    /// `interrupted`, everything is settled, the node is retired. A store that does not settle is waited for until the grace is over, and
+    /// a moment longer for a last try.
     pub async fn shut_down(self) {
         let core = self.core;
+        let grace_over = tokio::time::Instant::now() + core.settings.grace;
         core.lanes.open_for(None);
         core.stopping.cancel();
         // The claim loop ends by itself; it does not panic.
@@ -180,7 +184,7 @@ impl Worker {
         core.runners.close();
         tokio::select! {
             () = core.runners.wait() => {}
-            () = tokio::time::sleep(core.settings.grace) => core.abort.cancel(),
+            () = tokio::time::sleep_until(grace_over) => core.abort.cancel(),
             () = core.abort.cancelled() => {}
         }
         core.runners.wait().await;
@@ -189,7 +193,14 @@ impl Worker {
             core.give_back_all(lane.drain()).await;
         }
         core.settler.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let _ = self.settler_task.await;
+        let mut settled = self.settler_task;
+        tokio::select! {
+            _ = &mut settled => {}
+            () = tokio::time::sleep_until(grace_over) => {
+                core.abort.cancel();
+                let _ = settled.await;
+            }
+        }
         core.retired.cancel();
         let _ = self.life_task.await;
         let incarnation = self.life.incarnation();

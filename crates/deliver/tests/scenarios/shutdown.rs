@@ -5,9 +5,10 @@ use std::time::Duration;
 use countersign_core::{delivery::DeliveryState, id::ListenerId, subscription::Pace};
 use countersign_deliver::Settings;
 use countersign_store::Store;
+use countersign_testkit::StoreFault;
 
 use crate::support::{
-    house::House,
+    house::{House, Running},
     played::{Played, Plays},
 };
 
@@ -101,4 +102,76 @@ async fn what_waits_for_a_rate_goes_back_at_once() {
         waiting += usize::from(matches!(house.state(delivery.id).await, DeliveryState::Waiting { .. }));
     }
     assert_eq!(waiting, 4);
+}
+
+/// A worker whose store takes no settlements, with an attempt made and more under way.
+async fn unsettled(house: &House) -> (Running, Vec<countersign_core::delivery::Delivery>) {
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    let executor = Played::new(house, &[], |_, _| Plays::Answers(200));
+    let all = house.waiting(subscription, ListenerId(1), 3).await;
+    house.store.fail_all("settle", StoreFault::NotMade);
+    let running = house.work(executor.clone(), Settings::default()).await;
+    executor.wait_for_begun(3).await;
+    // It has failed, and is tried again.
+    house.store.wait_for("settle", 2).await;
+    (running, all)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_settles_nothing_is_not_waited_for_beyond_the_grace() {
+    let house = House::new().await;
+    let (running, all) = unsettled(&house).await;
+    let asked_at = house.now();
+    running.worker.shut_down().await;
+    assert_eq!(house.now().since(asked_at), Settings::default().grace, "as long as the grace, and one last try");
+
+    // Nothing is lost: the next life makes the attempts again.
+    house.store.mend();
+    let mut next = house.work(Played::new(&house, &[], |_, _| Plays::Answers(200)), Settings::default()).await;
+    next.wait_for(3).await;
+    for delivery in &all {
+        assert!(matches!(house.state(delivery.id).await, DeliveryState::Delivered { .. }));
+    }
+    next.worker.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_a_hurry_does_not_wait_for_a_store_that_settles_nothing() {
+    let house = House::new().await;
+    let (running, _) = unsettled(&house).await;
+    let (asked_at, cut_off) = (house.now(), running.worker.cut_off());
+    let hurry = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        cut_off.cancel();
+    };
+    tokio::join!(running.worker.shut_down(), hurry);
+    assert_eq!(house.now().since(asked_at), Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_settles_again_within_the_grace_is_told_everything() {
+    let house = House::new().await;
+    let (running, all) = unsettled(&house).await;
+    let mends = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        house.store.mend();
+    };
+    tokio::join!(running.worker.shut_down(), mends);
+    for delivery in &all {
+        assert!(matches!(house.state(delivery.id).await, DeliveryState::Delivered { .. }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_gives_no_answer_holds_nobody_up_for_ever() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    let executor = Played::new(&house, &[], |_, _| Plays::Answers(200));
+    house.waiting(subscription, ListenerId(1), 1).await;
+    house.store.hold("settle");
+    let running = house.work(executor, Settings::default()).await;
+    house.store.wait_for("settle", 1).await;
+    let asked_at = house.now();
+    running.worker.shut_down().await;
+    assert_eq!(house.now().since(asked_at), Settings::default().grace + Duration::from_secs(5));
 }
