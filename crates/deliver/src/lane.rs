@@ -430,10 +430,12 @@ impl Lane {
         self.lock().drain()
     }
 
-    /// True when nothing is in it, its breaker is closed and it was not used since `before`.
+    /// True when nothing is in it, its breaker is closed and it was not used since `before`. Whether it was backlogged does not count:
+    /// the mark is taken away by a claim alone, and other nodes may have emptied the store. A lane made anew learns of what is due there
+    /// as soon as a claim looks.
     pub(crate) fn is_idle(&self, before: Timestamp) -> bool {
         let state = self.lock();
-        state.pending() == 0 && state.runners == 0 && state.pace.is_closed() && !state.backlogged && state.used_at < before
+        state.pending() == 0 && state.runners == 0 && state.pace.is_closed() && state.used_at < before
     }
 
     /// What it looks like.

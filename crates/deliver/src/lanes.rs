@@ -58,6 +58,8 @@ pub struct Lanes {
     open: AtomicBool,
     lease: Mutex<Option<Lease>>,
     disowned: Mutex<Vec<DeliveryId>>,
+    /// More were disowned than are remembered, and that was logged.
+    disowned_too_many: AtomicBool,
     /// Rung when there may be something to claim.
     pub due: Notify,
     starter: std::sync::OnceLock<std::sync::Weak<dyn Start>>,
@@ -88,6 +90,7 @@ impl Lanes {
             open: AtomicBool::new(false),
             lease: Mutex::new(None),
             disowned: Mutex::default(),
+            disowned_too_many: AtomicBool::new(false),
             due: Notify::new(),
             starter: std::sync::OnceLock::new(),
             concurrency_max: AtomicU32::new(settings.lane_concurrency_max),
@@ -239,7 +242,11 @@ impl Lanes {
     }
 
     pub(crate) fn take_disowned(&self) -> Vec<DeliveryId> {
-        std::mem::take(&mut self.disowned.lock().unwrap_or_else(PoisonError::into_inner))
+        let taken = std::mem::take(&mut *self.disowned.lock().unwrap_or_else(PoisonError::into_inner));
+        if taken.len() < DISOWNED_MAX {
+            self.disowned_too_many.store(false, Ordering::Relaxed);
+        }
+        taken
     }
 
     pub(crate) fn runner_started(&self) {
@@ -307,8 +314,14 @@ impl HandOver for LaneHandOver {
     fn disown(&self, deliveries: Vec<DeliveryId>) {
         let mut disowned = self.0.disowned.lock().unwrap_or_else(PoisonError::into_inner);
         let room = DISOWNED_MAX.saturating_sub(disowned.len());
+        let is_too_many = deliveries.len() > room;
         disowned.extend(deliveries.into_iter().take(room));
         drop(disowned);
+        if is_too_many && !self.0.disowned_too_many.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "more than {DISOWNED_MAX} deliveries cannot be given back; further ones come back when this life of the node ends"
+            );
+        }
         self.0.due.notify_one();
     }
 }
@@ -361,6 +374,32 @@ mod tests {
         drop(lanes.lane(ListenerId(2)));
         lanes.forget_idle(after(329));
         assert_eq!(count(), 0, "the clock was set back: it is looked again");
+    }
+
+    #[test]
+    fn a_lane_whose_backlog_others_took_is_forgotten_as_well() {
+        let lanes = Lanes::new(Settings::default(), Arc::new(|| Timestamp::EPOCH));
+        lanes.lane(ListenerId(1)).mark_backlogged();
+        lanes.forget_idle(Timestamp::EPOCH + Duration::from_secs(330));
+        assert!(lanes.all().is_empty(), "no claim ever told it that nothing is left");
+        // What is due is learned anew by whoever finds it.
+        lanes.lane(ListenerId(1)).mark_backlogged();
+        assert!(lanes.views()[0].backlogged);
+    }
+
+    #[test]
+    fn what_is_disowned_is_kept_up_to_a_bound_and_that_more_came_is_said_once() {
+        let lanes = Arc::new(Lanes::new(Settings::default(), Arc::new(|| Timestamp::EPOCH)));
+        let hand_over = LaneHandOver(Arc::clone(&lanes));
+        let ids = |count: usize| (1..).take(count).map(DeliveryId::from_raw).collect::<Vec<_>>();
+        hand_over.disown(ids(DISOWNED_MAX));
+        let is_told = || lanes.disowned_too_many.load(Ordering::Relaxed);
+        assert!(!is_told());
+        hand_over.disown(ids(1));
+        assert!(is_told());
+        assert_eq!(lanes.take_disowned().len(), DISOWNED_MAX);
+        assert!(is_told(), "they may come again");
+        assert!(lanes.take_disowned().is_empty() && !is_told(), "the next time is another one");
     }
 
     #[test]

@@ -323,7 +323,7 @@ impl Core {
 
     async fn give_back_one(&self, by: Incarnation, item: &Item, due_at: Timestamp, held: Option<countersign_core::delivery::Hold>) {
         if let Err(error) = self.store.give_back(by, vec![item.delivery.id], due_at, held).await {
-            tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be given back; it comes back when this node ends");
+            tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be given back; trying again");
             self.lanes_disown(vec![item.delivery.id]);
         }
     }
