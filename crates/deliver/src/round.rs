@@ -16,6 +16,21 @@ pub const CLAIM_PER_LANE_MAX: u32 = 512;
 /// The shortest pause between two claims, so that a fault in the due times cannot make a busy loop.
 pub const PAUSE_MIN: Duration = Duration::from_millis(1);
 
+/// How long hints of other nodes are let be after one that brought nothing; it doubles with each further one.
+const DEAF_MIN: Duration = Duration::from_millis(50);
+/// The longest: what waits for room on another node is not found much later than without such hints.
+const DEAF_MAX: Duration = Duration::from_millis(400);
+
+/// How long hints of other nodes are let be after so many in a row that brought nothing: what is recorded for a listener that does not
+/// answer hints to all nodes, and none of them may take it.
+#[must_use]
+pub fn deaf_for(hints_in_vain: u32) -> Duration {
+    match hints_in_vain.checked_sub(1) {
+        None => Duration::ZERO,
+        Some(doublings) => DEAF_MIN.saturating_mul(2_u32.saturating_pow(doublings)).min(DEAF_MAX),
+    }
+}
+
 /// What lanes are offered in one query.
 #[derive(Debug)]
 pub struct Offer {

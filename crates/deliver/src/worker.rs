@@ -35,7 +35,7 @@ use crate::{
     limits::LimitsNow,
     node::{Lease, Life},
     pace::Sign,
-    round::{LISTENERS_PER_QUERY, Offer, PAUSE_MIN, until_next},
+    round::{LISTENERS_PER_QUERY, Offer, PAUSE_MIN, deaf_for, until_next},
     settings::Settings,
     settlement::{Settler, cancelled, holder, settlement},
 };
@@ -54,6 +54,14 @@ pub struct Worker {
     life: Life,
     life_task: tokio::task::JoinHandle<()>,
     settler_task: tokio::task::JoinHandle<()>,
+}
+
+/// What a round of claims came to.
+struct Claims {
+    /// Deliveries that were claimed.
+    count: usize,
+    /// How long to wait for the next round, unless something rings.
+    wait: Duration,
 }
 
 /// What the runners share.
@@ -361,12 +369,16 @@ impl Core {
     // --- claims ---
 
     async fn claim_until_stopped(self: Arc<Self>, life: Life) {
+        let (mut is_hinted, mut hints_in_vain) = (false, 0_u32);
         loop {
             let now = (self.clock)();
             self.limits.look_again(&self.lanes, &*self.executor, &*self.store, now).await;
             let next_share = self.lanes.breakers.share(|| self.lanes.all(), &*self.store, now).await;
             let wait = match self.claim(&life, now).await {
-                Ok(wait) => wait,
+                Ok(Claims { count, wait }) => {
+                    hints_in_vain = if count > 0 { 0 } else { hints_in_vain.saturating_add(u32::from(is_hinted)) };
+                    wait
+                }
                 Err(error) => {
                     tracing::error!(%error, "the store gives nothing to do; trying again");
                     self.settings.poll
@@ -374,17 +386,29 @@ impl Core {
             };
             self.lanes.forget_idle(now);
             let wait = wait.min(next_share);
+            is_hinted = false;
             tokio::select! {
                 () = self.stopping.cancelled() => break,
                 () = self.lanes.due.notified() => tokio::time::sleep(PAUSE_MIN).await,
-                () = self.store.wait_for_hint() => tokio::time::sleep(PAUSE_MIN).await,
+                () = self.hint(deaf_for(hints_in_vain)) => {
+                    is_hinted = true;
+                    tokio::time::sleep(PAUSE_MIN).await;
+                }
                 () = tokio::time::sleep(wait.max(PAUSE_MIN)) => {}
             }
         }
     }
 
-    /// One round over all listeners with something due. Answers how long to wait for the next.
-    async fn claim(&self, life: &Life, now: Timestamp) -> Result<Duration, StoreError> {
+    /// A hint of another node, unless it comes within this time: then after it.
+    async fn hint(&self, deaf_for: Duration) {
+        if !deaf_for.is_zero() {
+            tokio::time::sleep(deaf_for).await;
+        }
+        self.store.wait_for_hint().await;
+    }
+
+    /// One round over all listeners with something due.
+    async fn claim(&self, life: &Life, now: Timestamp) -> Result<Claims, StoreError> {
         let lease = life.lease();
         let incarnation = lease.incarnation;
         let disowned = self.lanes.take_disowned();
@@ -394,7 +418,7 @@ impl Core {
             self.lanes_disown(disowned);
             return Err(error);
         }
-        let mut wait = self.settings.poll;
+        let (mut count, mut wait) = (0, self.settings.poll);
         let mut after = None;
         loop {
             let due = self.store.due_listeners(now, after, LISTENERS_PER_QUERY).await?;
@@ -408,17 +432,19 @@ impl Core {
             }
             wait = offer.wait(wait);
             if !offer.is_empty() {
-                wait = wait.min(self.claim_into(life, &lease, offer, now).await?);
+                let claims = self.claim_into(life, &lease, offer, now).await?;
+                count += claims.count;
+                wait = wait.min(claims.wait);
             }
             if !more || self.stopping.is_cancelled() {
                 break;
             }
         }
-        Ok(until_next(self.store.next_due().await?, now, wait))
+        Ok(Claims { count, wait: until_next(self.store.next_due().await?, now, wait) })
     }
 
-    async fn claim_into(&self, life: &Life, lease: &Lease, mut offer: Offer, now: Timestamp) -> Result<Duration, StoreError> {
-        let Some(room) = self.lanes.room_for_claim() else { return Ok(self.settings.poll) };
+    async fn claim_into(&self, life: &Life, lease: &Lease, mut offer: Offer, now: Timestamp) -> Result<Claims, StoreError> {
+        let Some(room) = self.lanes.room_for_claim() else { return Ok(Claims { count: 0, wait: self.settings.poll }) };
         let bytes_max = room.bytes();
         let claim = Claim { by: lease.incarnation, now, lanes: offer.quotas().to_vec(), bytes_max };
         let claimed = match self.store.claim_due(claim).await {
@@ -430,6 +456,7 @@ impl Core {
             }
         };
         drop(room);
+        let count = claimed.len();
         for Claimed { delivery, event, times_orphaned } in claimed {
             debug_assert!(matches!(delivery.state, DeliveryState::Leased { .. }), "a claim leases");
             let item = Item { delivery, event, times_orphaned, stake: lease.stake.clone() };
@@ -438,6 +465,6 @@ impl Core {
             }
         }
         let is_more = offer.is_cut_short(bytes_max) && !self.lanes.is_short();
-        Ok(if is_more { PAUSE_MIN } else { self.settings.poll })
+        Ok(Claims { count, wait: if is_more { PAUSE_MIN } else { self.settings.poll } })
     }
 }

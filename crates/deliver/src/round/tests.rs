@@ -52,6 +52,12 @@ fn lane(listener: i64) -> Arc<Lane> {
 }
 
 #[test]
+fn hints_that_bring_nothing_are_let_be_for_longer_and_longer() {
+    let millis: Vec<u128> = [0, 1, 2, 3, 4, 5, u32::MAX].map(|in_vain| deaf_for(in_vain).as_millis()).into();
+    assert_eq!(millis, [0, 50, 100, 200, 400, 400, 400]);
+}
+
+#[test]
 fn a_lane_that_got_less_than_its_quota_has_nothing_more_in_the_store() {
     let (full, short) = (lane(1), lane(2));
     let mut offer = Offer::new(NOW, usize::MAX);

@@ -147,6 +147,40 @@ async fn what_a_listener_gets_at_once_is_shared_out_over_the_nodes_that_live() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hints_of_what_nobody_may_take_do_not_keep_a_node_looking() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    let store = FaultyStore::before(house.store.real());
+    let dead = ListenerId(7);
+    let executor =
+        Played::new(&house, &[60], move |item, _| if item.delivery.listener == dead { Plays::Silence } else { Plays::Answers(200) });
+    let settings = Settings { poll: Duration::from_secs(3_600), ..Settings::default() };
+    let mut running = house.work_over(Arc::clone(&store) as Arc<dyn Store>, executor, settings).await;
+    house.waiting(subscription, dead, 100).await;
+    store.hint();
+    running.wait_for(BREAKER_FAILURES as usize).await;
+    // Another node hints as often as it may, for what waits for the dead listener.
+    let looks = || store.calls_of("due_listeners");
+    let before = looks();
+    for _ in 0..200 {
+        store.hint();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let looked = looks() - before;
+    assert!(looked < 60, "{looked} looks in ten seconds");
+
+    // What it may take is found all the same, and hints are followed again at once after it.
+    for (alive, within) in [(1, Duration::from_millis(500)), (2, Duration::from_millis(100))] {
+        let (began, settled) = (house.now(), running.settled().len());
+        let delivery = house.waiting(subscription, ListenerId(alive), 1).await.remove(0);
+        store.hint();
+        running.wait_until("it is delivered", |all| all[settled..].iter().any(|(written, _)| written.delivery == delivery.id)).await;
+        assert!(house.now().since(began) < within, "{alive}: {:?}", house.now().since(began));
+    }
+    running.worker.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hint_of_another_node_is_followed_at_once() {
     let house = House::new().await;
     let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
