@@ -23,6 +23,28 @@ pub trait HandOver: Send + Sync {
     /// These deliveries may have been recorded as leased to this node without reaching a lane (the store did not say whether it
     /// committed): the worker gives them back, so that no row stays leased to a node that does not know of it.
     fn disown(&self, deliveries: Vec<DeliveryId>);
+
+    /// What the lanes of this process look like together, for people; `None` where there is no worker.
+    fn lanes(&self) -> Option<LaneCounts> {
+        None
+    }
+}
+
+/// The lanes of one process together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LaneCounts {
+    /// To whom they lease; `None` while the node has no lease.
+    pub incarnation: Option<Incarnation>,
+    /// Lanes in memory.
+    pub count: u64,
+    /// Those with due deliveries in the store, as far as the last claims told.
+    pub backlogged: u64,
+    /// Those whose breaker is open.
+    pub breaker_open: u64,
+    /// Attempts under way.
+    pub in_flight: u64,
+    /// Deliveries in memory that were not begun.
+    pub queued: u64,
 }
 
 /// A place in a lane.

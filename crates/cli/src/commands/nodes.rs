@@ -1,4 +1,4 @@
-//! `nodes`: the processes of an installation and its store.
+//! `nodes`: the processes of an installation, its backlog, the lanes of the one that answers, and its store.
 
 use std::process::ExitCode;
 
@@ -37,8 +37,24 @@ pub(crate) async fn run(given: &Nodes) -> anyhow::Result<ExitCode> {
         ]);
     }
     table.print("there is no node")?;
-    let store = &answer["store"];
     let mut fields = Fields::default();
+    let backlog = &answer["backlog"];
+    fields.add("waiting", text(backlog, "waiting"));
+    fields.add("oldest due", moment(backlog, "oldestDueAt"));
+    fields.add("held", text(backlog, "held"));
+    fields.add("in flight", text(backlog, "leased"));
+    fields.add("given up", text(backlog, "parked"));
+    // Of the node that answers alone: the others keep theirs in memory.
+    let lanes = &answer["lanes"];
+    if lanes.is_object() {
+        let answering = list(&answer, "nodes")?.iter().find(|node| node["incarnation"] == lanes["incarnation"]);
+        fields.add("lanes of", answering.map_or_else(|| "the node that answers".to_owned(), |node| text(node, "name")));
+        fields.add("  lanes", text(lanes, "count"));
+        fields.add("  with backlog", text(lanes, "backlogged"));
+        let open = lanes["breakerOpen"].as_u64().unwrap_or_default();
+        fields.toned("  breaker open", if open == 0 { Tone::Plain } else { Tone::Odd }, text(lanes, "breakerOpen"));
+    }
+    let store = &answer["store"];
     fields.add("store", text(store, "backend"));
     let writable = store["writable"].as_bool() == Some(true);
     fields.toned("writable", if writable { Tone::Good } else { Tone::Bad }, text(store, "writable"));

@@ -1,4 +1,5 @@
-//! `GET /api/v1/nodes`: the processes of this installation and its store. For administrators, since it tells about the host.
+//! `GET /api/v1/nodes`: the processes of this installation, its whole backlog, the lanes of the process that answers, and the store. For
+//! administrators, since it tells about the host and about all accounts together.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     App,
     access::{Administers, Caller},
+    api::accounts,
     failure::Failure,
 };
 
@@ -34,8 +36,23 @@ async fn list(State(app): State<Arc<App>>, _caller: Caller<Administers>) -> Resu
         })
         .collect();
     let health = app.store.health().await?;
+    let backlog = app.store.backlog(None, None).await?;
+    let lanes = app.hand_over.lanes().map(|lanes| {
+        json!({
+            "incarnation": lanes.incarnation,
+            "count": lanes.count,
+            "backlogged": lanes.backlogged,
+            "breakerOpen": lanes.breaker_open,
+            "attemptsInFlight": lanes.in_flight,
+            "queued": lanes.queued,
+        })
+    });
     Ok(Json(json!({
         "nodes": nodes,
+        // Of all accounts.
+        "backlog": accounts::figures(&backlog),
+        // Of the node that answers: the others keep theirs in memory. Null where a process delivers nothing.
+        "lanes": lanes,
         "store": {
             "backend": health.backend,
             "writable": health.writable,

@@ -1,7 +1,9 @@
 //! What operators and load balancers ask.
 
+use countersign_core::delivery::ParkReason;
 use countersign_server::{Settings, router};
-use countersign_store::Store;
+use countersign_store::{Store, settle::Next};
+use serde_json::json;
 
 use crate::house::{EVENT, House};
 
@@ -92,4 +94,22 @@ async fn nodes_and_the_store_are_shown_to_administrators() {
     assert_eq!(shown["nodes"][0]["incarnation"], by.to_string());
     assert_eq!(shown["nodes"][0]["live"], true);
     assert_eq!(shown["store"]["backend"], "sqlite");
+    assert_eq!(shown["backlog"], json!({"waiting": 0, "held": 0, "leased": 0, "parked": 0, "oldestDueAt": null}));
+    assert!(shown["lanes"].is_null(), "nothing delivers here");
+}
+
+#[tokio::test]
+async fn the_backlog_beside_the_nodes_is_that_of_all_accounts() {
+    let house = House::new().await;
+    let by = house.node(3).await;
+    house.subscription(&house.home.account, "https://hooks.example/").await;
+    house.post_events(&house.home, EVENT, 3).await;
+    house.settle_all(by, |_| (500, Next::Parked(ParkReason::Exhausted))).await;
+    let other = house.tenant().await;
+    house.subscription(&other.account, "https://other.example/").await;
+    let due = house.clock.now();
+    house.post_events(&other, EVENT, 2).await;
+    let shown = house.call(&house.home.token, "GET", "/api/v1/nodes", None).await.expect(200);
+    let backlog = json!({"waiting": 2, "held": 0, "leased": 0, "parked": 3, "oldestDueAt": due.to_seven_digits()});
+    assert_eq!(shown["backlog"], backlog);
 }
