@@ -39,6 +39,7 @@ pub mod settings;
 pub mod signing_keys;
 pub mod subscription;
 pub mod templates;
+mod timed_body;
 pub mod timers;
 mod to_the_end;
 pub mod token_cache;

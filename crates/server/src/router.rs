@@ -20,7 +20,7 @@ pub fn router(app: &Arc<App>) -> Router {
     let api = api::routes().layer(within(api_surface.clone()));
     let oauth = login::routes().layer(within(surface("oauth").in_form(failure::as_oauth)));
     let pages = ui::signing::routes().merge(problems::routes()).layer(within(surface("pages")));
-    let inspector = inspection::receive::routes().layer(within(surface("inspector")));
+    let inspector = inspection::receive::routes().layer(within(surface("inspector").with_bodies_untimed()));
     let mut router = Router::new()
         .nest("/restapi", restapi)
         .nest("/api/v1", api)
