@@ -108,10 +108,7 @@ fn comparisons(source: &Source, used: &mut [bool]) -> Vec<String> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    for (number, line) in source.text.lines().enumerate() {
-        if line.trim_start().starts_with("#[cfg(test)]") {
-            break;
-        }
+    for (number, line) in outside_of_tests(&source.text) {
         let code = line.split("//").next().unwrap_or_default();
         let Some(name) = compared_secret(code) else { continue };
         let allowed = ALLOWED.iter().position(|(file, part, _)| path.contains(file) && code.contains(part));
@@ -120,11 +117,45 @@ fn comparisons(source: &Source, used: &mut [bool]) -> Vec<String> {
             None => found.push(format!(
                 "{path}:{}: '{name}' is compared in a time that tells how much of it is right; use subtle::ConstantTimeEq, or give the \
                  reason in xtask/src/secrets.rs",
-                number + 1
+                number
             )),
         }
     }
     found
+}
+
+/// The lines that are built into the program, with their numbers from 1: all but the items under `#[cfg(test)]`. Formatted source is
+/// taken for granted: an item ends in the line in which it begins, or where a brace closes at the same depth.
+fn outside_of_tests(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
+    let mut outside = Vec::new();
+    while let Some((number, line)) = lines.next() {
+        if line.trim_start().starts_with("#[cfg(test)]") {
+            skip_item(&mut lines, depth_of(line));
+        } else {
+            outside.push((number, line));
+        }
+    }
+    outside
+}
+
+/// Takes the item that follows an attribute at this depth.
+fn skip_item<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>, depth: usize) {
+    let Some((_, first)) = lines.find(|(_, line)| !line.trim_start().starts_with("#[")) else { return };
+    if first.ends_with([';', ',']) || first.contains('{') && first.ends_with('}') {
+        return;
+    }
+    let ends = |line: &str| {
+        let code = line.trim_start();
+        depth_of(line) == depth && (code.starts_with('}') || code.starts_with([')', ']']) && code.ends_with(';'))
+    };
+    // Read to its end here, so that what follows is read on from there.
+    let _ = lines.find(|(_, line)| ends(line));
+}
+
+/// How far a line is set in.
+fn depth_of(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// The name of a value that proves something and is compared in this line.
@@ -227,6 +258,54 @@ mod tests {
         ] {
             assert_eq!(compared_secret(code), None, "{code}");
         }
+    }
+
+    #[test]
+    fn what_follows_an_item_for_tests_is_read_and_the_item_is_not() {
+        let text = "\
+use a;
+
+impl A {
+    #[cfg(test)]
+    #[must_use]
+    pub fn off(
+        &self,
+    ) -> Self {
+        if mac == other {
+            Self
+        }
+    }
+
+    fn real(&self) {}
+}
+
+struct B {
+    #[cfg(test)]
+    fails: bool,
+    works: bool,
+}
+
+#[cfg(test)]
+const ALL: &[u8] = &[
+    1,
+];
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+fn short() { }
+
+#[cfg(test)]
+mod tests {
+    fn inside() {
+    }
+}
+
+fn last() {}
+";
+        let outside: Vec<&str> = outside_of_tests(text).into_iter().map(|(_, line)| line).filter(|line| !line.is_empty()).collect();
+        let wanted = ["use a;", "impl A {", "    fn real(&self) {}", "}", "struct B {", "    works: bool,", "}", "fn last() {}"];
+        assert_eq!(outside, wanted);
+        assert_eq!(outside_of_tests(text).last(), Some(&(38, "fn last() {}")));
     }
 
     #[test]
