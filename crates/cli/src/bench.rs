@@ -16,6 +16,7 @@ pub(crate) mod course;
 pub(crate) mod figure;
 mod fsync;
 pub(crate) mod load;
+pub(crate) mod own_process;
 pub(crate) mod payload;
 pub(crate) mod plot;
 mod postgres;

@@ -1,5 +1,7 @@
 //! SIGINT and SIGTERM: the first asks for an orderly end, a second one for a quick end.
 
+use std::process::ExitCode;
+
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -25,6 +27,20 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Exit code of a command that SIGINT ended, as shells have it: 128 and the number of the signal.
+const BY_INTERRUPT: u8 = 128 + 2;
+/// Of one that SIGTERM ended.
+const BY_TERMINATE: u8 = 128 + 15;
+
+/// Waits for SIGINT or SIGTERM and gives the exit code of a command that ends for it.
+pub(crate) async fn interrupted() -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::hear()?;
+    tokio::select! {
+        _ = signals.terminate.recv() => Ok(ExitCode::from(BY_TERMINATE)),
+        _ = signals.interrupt.recv() => Ok(ExitCode::from(BY_INTERRUPT)),
     }
 }
 

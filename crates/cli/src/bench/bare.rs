@@ -23,7 +23,7 @@ use hyper_util::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{bare_tls::Connector, payload, process_figures::cpu_seconds};
+use super::{bare_tls::Connector, own_process::this_program, payload, process_figures::cpu_seconds};
 use crate::caller::pool;
 
 /// What the bare client is asked to do; the arguments of the process.
@@ -128,7 +128,7 @@ where
 
 /// Runs it as a process of its own.
 pub(crate) async fn in_its_own_process(errand: &Errand) -> anyhow::Result<Bare> {
-    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    let mut command = this_program()?;
     command.args(["bench", "bare-client", &errand.sink.to_string(), "--posts", &errand.posts.to_string()]);
     command.args(["--body-bytes", &errand.body_bytes.to_string(), "--at-once", &errand.at_once.to_string()]);
     command.args(["--keys", &errand.keys.to_string()]);

@@ -1,15 +1,17 @@
 //! The bare handler: what an HTTP request costs with nothing behind it. An axum application that reads the body and answers;
 //! a process of its own, so that the operating system accounts for it alone.
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::{Router, http::StatusCode, routing::post};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Command,
 };
+
+use super::own_process::{OwnProcess, this_program};
 
 /// How long a start may take.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -35,16 +37,16 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 }
 
 /// Starts it as a process of its own.
-pub(crate) async fn in_its_own_process() -> anyhow::Result<(SocketAddr, Child)> {
-    let mut command = Command::new(std::env::current_exe()?);
+pub(crate) async fn in_its_own_process() -> anyhow::Result<(SocketAddr, OwnProcess)> {
+    let mut command = this_program()?;
     command.args(["bench", "bare-handler"]);
     started(command, "listens on ").await
 }
 
 /// Starts a process that says where it listens in a line that begins so.
-pub(crate) async fn started(mut command: Command, beginning: &str) -> anyhow::Result<(SocketAddr, Child)> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("starting what is measured")?;
-    let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+pub(crate) async fn started(command: Command, beginning: &str) -> anyhow::Result<(SocketAddr, OwnProcess)> {
+    let (child, stdout) = OwnProcess::start(command).context("starting what is measured")?;
+    let mut lines = BufReader::new(stdout).lines();
     let address = tokio::time::timeout(START_MAX, async {
         while let Some(line) = lines.next_line().await? {
             if let Some(address) = line.strip_prefix(beginning) {

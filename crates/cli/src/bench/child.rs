@@ -2,7 +2,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -11,10 +10,13 @@ use http::Method;
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    process::Command,
 };
 
-use super::payload;
+use super::{
+    own_process::{OwnProcess, this_program},
+    payload,
+};
 use crate::caller::Api;
 
 /// The token given to the child.
@@ -32,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A running server.
 pub(crate) struct Server {
-    child: Child,
+    child: OwnProcess,
     /// Its API.
     pub(crate) api: Api,
     /// Where its API of the account begins.
@@ -68,18 +70,14 @@ impl Server {
     /// Starts this very program with `serve --dev` on a free port.
     pub(crate) async fn start(data_dir: &Path, further: &[&str]) -> anyhow::Result<Self> {
         let began = Instant::now();
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut command = this_program()?;
+        command
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(data_dir)
             .args(further)
             .env("COUNTERSIGN_API_TOKEN", TOKEN)
-            .env("COUNTERSIGN_ACCOUNT_ID", ACCOUNT)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("starting the server")?;
-        let stdout = child.stdout.take().context("the server's output")?;
+            .env("COUNTERSIGN_ACCOUNT_ID", ACCOUNT);
+        let (child, stdout) = OwnProcess::start(command).context("starting the server")?;
         let mut lines = BufReader::new(stdout).lines();
         let base = tokio::time::timeout(START_MAX, async {
             while let Some(line) = lines.next_line().await? {

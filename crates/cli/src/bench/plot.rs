@@ -80,7 +80,7 @@ fn draw(text: &mut String, panel: &Panel<'_>, top: f64) -> f64 {
     let mut y = top + HEADING;
     for (profile, judged) in &panel.rows {
         let middle = y + ROW / 2.0;
-        let holds = judged.aim.is_none_or(|aim| aim.bound.holds(judged.value));
+        let holds = judged.aim.is_none_or(|aim| aim.holds(judged.value) != Some(false));
         let class = if holds { "bar" } else { "missed" };
         let (width, value) = (judged.value.max(0.0) * scale, panel.unit.digits(judged.value));
         let words = escaped(&format!("{profile}, {}: {}", judged.case.name, judged.figure.words));

@@ -10,6 +10,8 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use super::own_process::end_by;
+
 /// The user, in the server alone, that everything belongs to.
 const USER: &str = "countersign";
 /// How long a start may take.
@@ -107,9 +109,17 @@ impl Postgres {
     }
 }
 
+impl Drop for Postgres {
+    /// It is gone before its folder is.
+    fn drop(&mut self) {
+        // Its immediate shutdown: nothing of it is kept.
+        end_by("QUIT", &mut self.child);
+    }
+}
+
 /// What a command prints, when it succeeds.
 async fn said(command: &mut Command) -> anyhow::Result<String> {
-    let done = command.stdin(Stdio::null()).output().await.context("the database's programs")?;
+    let done = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("the database's programs")?;
     if !done.status.success() {
         bail!("the database's programs: {}", String::from_utf8_lossy(&done.stderr).trim());
     }

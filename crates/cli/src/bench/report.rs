@@ -106,7 +106,11 @@ impl Report {
 }
 
 fn verdict(aim: &Aim, value: f64, paint: Paint) -> String {
-    let (tone, word) = if aim.bound.holds(value) { (Tone::Good, "holds") } else { (Tone::Bad, "missed") };
+    let (tone, word) = match aim.holds(value) {
+        Some(true) => (Tone::Good, "holds"),
+        Some(false) => (Tone::Bad, "missed"),
+        None => (Tone::Odd, "not measurable; take more events"),
+    };
     format!("aim {}: {}", aim.words(), paint.paint(tone, word))
 }
 

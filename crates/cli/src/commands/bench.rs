@@ -18,6 +18,7 @@ use crate::{
         report::Report,
     },
     output::{Paint, json, line, note, print},
+    signals::interrupted,
 };
 
 /// Measure: a server as a child process, a sink, and the raw limit beside them.
@@ -127,7 +128,14 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
         // A folder that is not there is said before the measuring, not after it.
         std::fs::write(file, plot::svg(&[])).with_context(|| format!("svg {}", file.display()))?;
     }
-    measure(&given, &profiles, attempts).await
+    tokio::select! {
+        measured = measure(&given, &profiles, attempts) => measured,
+        // What was started goes with what is measured.
+        code = interrupted() => {
+            note("countersign: interrupted; what was started is ended, and its folders are removed");
+            code
+        }
+    }
 }
 
 /// Runs profiles one after another. One that fails does not take the figures of the others with it.

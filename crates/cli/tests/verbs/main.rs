@@ -8,6 +8,7 @@ mod explanations;
 mod guide;
 mod help;
 mod judges;
+mod measuring;
 mod messages;
 mod moving;
 mod operating;

@@ -18,14 +18,15 @@ use countersign_signature::{HmacKey, sign};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use tokio::process::{Child, Command};
 
 use crate::{
     bench::{
         aim::{Aim, Bound},
         bare_handler::{self, LISTENER_PATH, started},
         course::{PATIENCE, count},
-        figure, payload,
+        figure,
+        own_process::{OwnProcess, this_program},
+        payload,
         process_figures::{cpu_seconds, memory},
         profile::{Plan, Profile},
         progress::Progress,
@@ -123,7 +124,7 @@ fn prepare(count: u64, bytes: usize) -> anyhow::Result<Vec<Prepared>> {
 
 /// Requests a second and processor seconds for 1,000 of them. With a sink the time runs until the last has arrived there.
 async fn measured(
-    child: &Child,
+    child: &OwnProcess,
     target: SocketAddr,
     messages: &Arc<Vec<Prepared>>,
     warm: u64,
@@ -188,9 +189,9 @@ async fn post_all(
 }
 
 /// `countersign listen` with a store in `folder`.
-async fn listener(folder: &Path, application: SocketAddr) -> anyhow::Result<(SocketAddr, Child)> {
+async fn listener(folder: &Path, application: SocketAddr) -> anyhow::Result<(SocketAddr, OwnProcess)> {
     let forward = format!("http://{application}/connect");
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = this_program()?;
     command.args(["listen", "--port", "0", "--hmac-key", KEY, "--forward", &forward, "--quiet", "--log", "error", "--store"]);
     command.arg(folder.join("inbox"));
     started(command, "countersign listens on http://").await
