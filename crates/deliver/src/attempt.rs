@@ -16,7 +16,7 @@ use countersign_core::{
 };
 use countersign_egress::{Answer, Purpose, Renewal, Request, SendFailure, Token};
 use countersign_signature::{Signer, standard_webhooks};
-use countersign_store::settle::{AttemptRow, Exchange};
+use countersign_store::settle::{AttemptRow, Exchange, HeaderLines};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -327,16 +327,18 @@ impl AttemptLog {
         }
     }
 
-    fn phase(&mut self, name: &str, from: Timestamp, to: Timestamp, took_place: bool) {
+    fn phase(&mut self, name: &'static str, from: Timestamp, to: Timestamp, took_place: bool) {
         if took_place {
-            self.row.exchange.phases_us.push((name.to_owned(), whole_micros(to.since(from))));
+            self.row.exchange.phases_us.push((name.into(), whole_micros(to.since(from))));
         }
     }
 
     fn sending(&mut self, headers: &HeaderMap, body: &Body) {
         self.credentials = Credentials::of(headers);
         let exchange = &mut self.row.exchange;
-        exchange.request_headers = headers.iter().map(|(name, value)| (name.as_str().to_owned(), shown(name, value))).collect();
+        // Of the last request alone, should there be two.
+        exchange.request_headers = HeaderLines::with_capacity(headers.len());
+        headers.iter().for_each(|(name, value)| exchange.request_headers.push(name.as_str(), &shown(name, value)));
         exchange.body_sha256 = hex(&body.segments.iter().fold(Sha256::new(), |hash, segment| hash.chain_update(segment)).finalize());
         exchange.body_bytes = body.len() as u64;
     }
@@ -346,16 +348,12 @@ impl AttemptLog {
         row.status = Some(answer.status);
         row.answer_head = self.credentials.masked(&answer.body_head).map_or_else(|| answer.body_head.clone(), Bytes::from);
         let exchange = &mut row.exchange;
-        exchange.answer_headers = answer
-            .headers
-            .iter()
-            .take(ANSWER_HEADERS_KEPT)
-            .map(|(name, value)| {
-                let kept = &value.as_bytes()[..value.len().min(ANSWER_HEADER_BYTES_KEPT)];
-                let masked = self.credentials.masked(kept);
-                (name.as_str().to_owned(), String::from_utf8_lossy(masked.as_deref().unwrap_or(kept)).into_owned())
-            })
-            .collect();
+        exchange.answer_headers = HeaderLines::with_capacity(answer.headers.len().min(ANSWER_HEADERS_KEPT));
+        for (name, value) in answer.headers.iter().take(ANSWER_HEADERS_KEPT) {
+            let kept = &value.as_bytes()[..value.len().min(ANSWER_HEADER_BYTES_KEPT)];
+            let masked = self.credentials.masked(kept);
+            exchange.answer_headers.push(name.as_str(), &String::from_utf8_lossy(masked.as_deref().unwrap_or(kept)));
+        }
         exchange.answer_truncated = answer.truncated;
         exchange.remote = Some(answer.remote.to_string());
         let timings = &answer.timings;
@@ -363,7 +361,7 @@ impl AttemptLog {
             [("dns", timings.dns), ("connect", timings.connect), ("tls", timings.tls), ("first_byte", Some(timings.first_byte))]
         {
             if let Some(took) = took {
-                exchange.phases_us.push((name.to_owned(), whole_micros(took)));
+                exchange.phases_us.push((name.into(), whole_micros(took)));
             }
         }
     }

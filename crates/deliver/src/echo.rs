@@ -1,6 +1,8 @@
 //! What a listener repeats of our credentials is not kept: answers go into the log, where people read them who may not know the
 //! token, and an answer that shows the request it got is nothing rare.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// What stands in place of a credential.
@@ -16,13 +18,13 @@ pub(crate) fn names_a_credential(name: &HeaderName) -> bool {
 }
 
 /// A header's value for the log; of credentials the scheme alone.
-pub(crate) fn shown(name: &HeaderName, value: &HeaderValue) -> String {
+pub(crate) fn shown<'v>(name: &HeaderName, value: &'v HeaderValue) -> Cow<'v, str> {
     let text = String::from_utf8_lossy(value.as_bytes());
     if name == header::AUTHORIZATION || value.is_sensitive() {
         let scheme = text.split(' ').next().filter(|scheme| scheme.len() < 16 && scheme.len() < text.len()).unwrap_or_default();
-        return format!("{scheme} ********").trim_start().to_owned();
+        return format!("{scheme} ********").trim_start().to_owned().into();
     }
-    text.into_owned()
+    text
 }
 
 /// The credentials of a request as a listener might repeat them.

@@ -16,6 +16,7 @@ pub mod error;
 pub mod handover;
 pub mod job;
 mod key_file;
+mod lines;
 pub mod objects;
 pub mod postgres;
 mod private_file;

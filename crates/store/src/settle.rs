@@ -1,6 +1,6 @@
 //! Settling: the attempt's row and the delivery's next state, in one transaction; refused when the lease has passed.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use countersign_core::{
@@ -9,6 +9,8 @@ use countersign_core::{
     id::{AttemptId, DeliveryId, Incarnation, SubscriptionId},
 };
 use serde::{Deserialize, Serialize};
+
+pub use crate::lines::HeaderLines;
 
 /// One HTTP exchange as it was, for the log: enough to rebuild and check the request as sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,19 +44,19 @@ pub struct Exchange {
     /// Where it went.
     pub url: String,
     /// The request's headers as sent, in order; the values of `Authorization` are masked.
-    pub request_headers: Vec<(String, String)>,
+    pub request_headers: HeaderLines,
     /// SHA-256 of the body as sent, in hex.
     pub body_sha256: String,
     /// Length of the body as sent, in bytes.
     pub body_bytes: u64,
     /// The answer's headers, bounded.
-    pub answer_headers: Vec<(String, String)>,
+    pub answer_headers: HeaderLines,
     /// True when the answer's body was longer than what was kept.
     pub answer_truncated: bool,
     /// The address dialled.
     pub remote: Option<String>,
     /// Microseconds of each phase that took place: `dns`, `connect`, `tls`, `token`, `first_byte`.
-    pub phases_us: Vec<(String, u64)>,
+    pub phases_us: Vec<(Cow<'static, str>, u64)>,
 }
 
 /// Where the delivery goes.

@@ -49,7 +49,7 @@ fn body(number: usize) -> Bytes {
 fn exchange(number: usize) -> Exchange {
     Exchange {
         url: format!("https://hooks.example.com/{number}"),
-        request_headers: vec![("content-type".into(), "application/json; charset=utf-8".into())],
+        request_headers: [("content-type", "application/json; charset=utf-8")].into_iter().collect(),
         body_sha256: format!("{number:064x}"),
         ..Exchange::default()
     }
@@ -74,7 +74,7 @@ async fn delivered(store: &SqliteStore, owner: Owner, ids: &IdSource, number: us
         account: owner.account,
         config: Some(owner.config),
         envelope: None,
-        events: vec![event],
+        events: vec![event.into()],
         deliveries: vec![delivery],
         subscriptions: Vec::new(),
         idempotency: None,

@@ -104,7 +104,7 @@ async fn one_batch(
         let delivery = DeliveryId::from_raw(ids.next(*at));
         settlements.push(settlement(owner, delivery, AttemptId::from_raw(ids.next(*at)), *number, *at, bytes));
         deliveries.push(leased(owner, &event, delivery));
-        events.push(event);
+        events.push(Arc::new(event));
     }
     let record = Record {
         account: owner.account,
@@ -146,23 +146,25 @@ fn leased(owner: Owner, event: &Event, id: DeliveryId) -> Delivery {
 
 /// What a delivery of the server leaves behind, of the usual length.
 fn settlement(owner: Owner, delivery: DeliveryId, attempt: AttemptId, number: u64, at: Timestamp, bytes: usize) -> Settlement {
-    let header = |name: &str, value: String| (name.to_owned(), value);
+    let header = |name: &'static str, value: String| (name, value);
     let exchange = Exchange {
         url: "http://127.0.0.1:40000/s0".to_owned(),
-        request_headers: vec![
+        request_headers: [
             header("content-type", "application/json; charset=utf-8".to_owned()),
             header("user-agent", "countersign".to_owned()),
             header("x-countersign-delivery", delivery.to_string()),
             header("x-countersign-attempt", attempt.to_string()),
             header("x-authorization-digest", "HMACSHA256".to_owned()),
             header("x-docusign-signature-1", format!("{:043x}=", u128::from(number) * 0x9E37_79B9_7F4A_7C15)),
-        ],
+        ]
+        .into_iter()
+        .collect(),
         body_sha256: format!("{:064x}", u128::from(number) * 0xD1B5_4A32_D192_ED03),
         body_bytes: bytes as u64 + 180,
-        answer_headers: vec![header("content-length", "0".to_owned()), header("date", "Sat, 28 Nov 2026 06:00:00 GMT".to_owned())],
+        answer_headers: [("content-length", "0"), ("date", "Sat, 28 Nov 2026 06:00:00 GMT")].into_iter().collect(),
         answer_truncated: false,
         remote: Some("127.0.0.1:40000".to_owned()),
-        phases_us: vec![("first_byte".to_owned(), 400 + number % 200)],
+        phases_us: vec![("first_byte".into(), 400 + number % 200)],
     };
     let attempt = AttemptRow {
         id: attempt,

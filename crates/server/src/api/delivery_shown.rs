@@ -105,7 +105,8 @@ fn next(listed: &ListedDelivery, now: Timestamp) -> String {
 
 fn attempt(row: &AttemptRow) -> Value {
     let exchange = &row.exchange;
-    let phases: Map<String, Value> = exchange.phases_us.iter().map(|(phase, us)| (phase.clone(), milliseconds(u128::from(*us)))).collect();
+    let phases: Map<String, Value> =
+        exchange.phases_us.iter().map(|(phase, us)| (phase.clone().into_owned(), milliseconds(u128::from(*us)))).collect();
     let mut shown = json!({
         "id": row.id,
         "startedAt": row.started_at.to_seven_digits(),

@@ -281,7 +281,7 @@ impl House {
                     counted: true,
                     exchange: Exchange {
                         url: subscription.url.to_string(),
-                        request_headers: vec![("content-type".into(), "application/json; charset=utf-8".into())],
+                        request_headers: [("content-type", "application/json; charset=utf-8")].into_iter().collect(),
                         body_sha256: Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect(),
                         body_bytes: body.len() as u64,
                         ..Exchange::default()

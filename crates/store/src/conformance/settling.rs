@@ -56,8 +56,8 @@ pub async fn attempts_read_back_oldest_first(world: World) {
             counted: round % 2 == 1,
             exchange: Exchange {
                 url: format!("https://listener.example/{round}"),
-                request_headers: vec![("a".into(), "1".into()), ("a".into(), "2".into())],
-                answer_headers: vec![("content-type".into(), "text/plain".into())],
+                request_headers: [("a", "1"), ("a", "2")].into_iter().collect(),
+                answer_headers: [("content-type", "text/plain")].into_iter().collect(),
                 answer_truncated: true,
                 remote: Some("192.0.2.1:443".into()),
                 phases_us: vec![("dns".into(), 5)],

@@ -186,7 +186,7 @@ impl World {
     /// Records events and deliveries and expects both to be taken.
     pub async fn record(&self, events: Vec<Event>, deliveries: Vec<Delivery>) {
         let account = events.first().map(|event| event.account).or(deliveries.first().map(|d| d.account)).expect("something to record");
-        let record = Record { events, deliveries, ..record(account) };
+        let record = Record { events: events.into_iter().map(Arc::new).collect(), deliveries, ..record(account) };
         assert_eq!(self.store.record(vec![record]).await.expect("stored"), vec![Ok(Recorded::Fresh)]);
     }
 
@@ -237,7 +237,7 @@ impl World {
             counted: true,
             exchange: Exchange {
                 url: "https://listener.example/hook".into(),
-                request_headers: vec![("content-type".into(), "application/json".into())],
+                request_headers: [("content-type", "application/json")].into_iter().collect(),
                 body_sha256: "00".repeat(32),
                 body_bytes: 12,
                 ..Exchange::default()
