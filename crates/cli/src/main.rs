@@ -3,6 +3,7 @@
 // Both panic when whoever reads has gone; `output` writes in their place.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod allocator;
 mod auth_method;
 mod bench;
 mod caller;
@@ -35,10 +36,6 @@ mod wire;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-/// Small values are made and freed by the dozen for each delivery, often on another thread than the one that made them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Sign, deliver, receive and verify Docusign Connect webhooks.
 ///
@@ -91,6 +88,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misuse::refused(&error),
     };
+    if matches!(cli.verb, Verb::Serve(_) | Verb::Work(_) | Verb::Listen(_)) {
+        allocator::keep_pages();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
