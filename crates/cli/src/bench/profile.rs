@@ -13,6 +13,8 @@ pub(crate) struct Profile {
     pub(crate) about: &'static str,
     /// Rounds of which the medians count, unless another number is asked for: 5, and 1 where a round takes minutes.
     pub(crate) rounds: usize,
+    /// Requests at once, unless another number is asked for.
+    pub(crate) in_flight: u16,
     /// What its figures are meant to reach.
     pub(crate) aims: &'static [Aim],
     /// Measures every case in every round.

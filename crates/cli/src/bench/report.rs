@@ -125,6 +125,7 @@ pub(crate) mod tests {
         name: "deliveries",
         about: "Some events for some subscriptions",
         rounds: 3,
+        in_flight: 64,
         aims: &[
             Aim::of("fan-out 1", &figure::RATE_OF_BARE, Bound::AtLeast(0.25)),
             Aim::of("fan-out 1", &figure::CPU_OF_BARE, Bound::AtMost(4.0)),

@@ -38,9 +38,9 @@ pub(crate) struct Bench {
     /// Size of the events' data, 256 to 1048576 bytes (default: 2048, or by profile)
     #[arg(long, global = true, value_parser = body_bytes)]
     bytes: Option<usize>,
-    /// Requests at once, 1 to 1024
-    #[arg(long, global = true, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    in_flight: u16,
+    /// Requests at once, 1 to 1024 (default: 64, or by profile)
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    in_flight: Option<u16>,
     /// Rounds of which the medians count, 1 to 99 (default: 5; backlog 1)
     #[arg(long, global = true, alias = "runs", value_parser = clap::value_parser!(u8).range(1..=99))]
     rounds: Option<u8>,
@@ -147,7 +147,7 @@ async fn measure(given: &Bench, profiles: &[&'static Profile], attempts: u64) ->
             events: given.events,
             attempts,
             bytes: given.bytes,
-            in_flight: usize::from(given.in_flight),
+            in_flight: usize::from(given.in_flight.unwrap_or(profile.in_flight)),
             rounds: given.rounds.map_or(profile.rounds, usize::from),
         };
         let measured = (profile.run)(plan, progress.clone()).await;

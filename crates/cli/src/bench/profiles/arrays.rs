@@ -15,6 +15,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "arrays",
     about: "Events posted in arrays of 100, each delivered to one subscription",
     rounds: 5,
+    in_flight: 64,
     aims: &[Aim::of_all(&figure::RATE_OF_BARE, Bound::AtLeast(0.35)), Aim::of_all(&figure::CPU_OF_BARE, Bound::AtMost(3.0))],
     run: |plan, progress| run_all(plan, progress, &COURSES).boxed(),
 };

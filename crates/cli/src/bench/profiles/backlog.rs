@@ -25,6 +25,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "backlog",
     about: "1,000,000 deliveries waiting for a listener that is down, then drained: memory, start and rate",
     rounds: 1,
+    in_flight: 64,
     aims: &[
         Aim::of_all(&figure::FILLING_MEMORY, Bound::AtMost(150e6)),
         Aim::of_all(&figure::PEAK_MEMORY, Bound::AtMost(150e6)),

@@ -9,6 +9,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "bodies",
     about: "Events of 2 KiB, 10 KiB and 1 MiB",
     rounds: 5,
+    in_flight: 64,
     aims: &[],
     run: |plan, progress| run_all(plan, progress, &COURSES).boxed(),
 };

@@ -15,6 +15,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "deliveries",
     about: "Events posted one by one, each delivered to 1, 10 and 100 subscriptions",
     rounds: 5,
+    in_flight: 64,
     aims: &[
         Aim::of("fan-out 1", &figure::RATE_OF_BARE, Bound::AtLeast(0.25)),
         Aim::of("fan-out 1", &figure::CPU_OF_BARE, Bound::AtMost(4.0)),

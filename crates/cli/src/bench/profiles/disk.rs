@@ -15,6 +15,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "disk",
     about: "Bytes on disk for an event with its delivery and attempt, as it is and compressed",
     rounds: 5,
+    in_flight: 64,
     aims: &[
         Aim::of("as it is", &figure::DISK_PER_EVENT, Bound::AtMost(3_500.0)),
         Aim::of("compressed", &figure::DISK_PER_EVENT, Bound::AtMost(1_500.0)),

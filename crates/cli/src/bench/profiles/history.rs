@@ -23,6 +23,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "history",
     about: "The cost of a delivery with 10,000,000 attempts stored, beside that with 10,000",
     rounds: 5,
+    in_flight: 64,
     aims: &[Aim::of_all(&figure::CPU_OF_FEW, Bound::AtMost(1.2))],
     run: |plan, progress| run(plan, progress).boxed(),
 };

@@ -25,6 +25,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "intake",
     about: "Events taken in and not delivered, beside a bare axum handler that answers 202 and stores nothing",
     rounds: 5,
+    in_flight: 64,
     aims: &[Aim::of_all(&figure::SHARE_OF_HANDLER, Bound::AtLeast(0.35))],
     run: |plan, progress| run(plan, progress).boxed(),
 };

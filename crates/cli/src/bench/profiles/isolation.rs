@@ -26,6 +26,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "isolation",
     about: "Healthy listeners beside one that never answers: one beside it, and 99 of 100",
     rounds: 5,
+    in_flight: 64,
     aims: &[Aim::of_all(&figure::ISOLATION, Bound::AtMost(1.5))],
     run: |plan, progress| run(plan, progress).boxed(),
 };

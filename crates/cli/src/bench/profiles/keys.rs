@@ -9,6 +9,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "keys",
     about: "Messages signed with 1 key and with 10",
     rounds: 5,
+    in_flight: 64,
     aims: &[],
     run: |plan, progress| run_all(plan, progress, &COURSES).boxed(),
 };

@@ -26,6 +26,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "latency",
     about: "200 events a second whatever the answers: the 202 beside the disk's fsync, and accept to received",
     rounds: 5,
+    in_flight: 64,
     aims: &[
         Aim::of_all(&figure::ACCEPTED_OVER_FSYNC_P50, Bound::AtMost(1.2)),
         Aim::of_all(&figure::ACCEPTED_OVER_FSYNC_P99, Bound::AtMost(3.0)),

@@ -41,6 +41,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "listen",
     about: "The durable inbox: messages verified and stored, beside a bare axum handler that answers 200",
     rounds: 5,
+    in_flight: 256,
     aims: &[Aim::of_all(&figure::SHARE_OF_HANDLER, Bound::AtLeast(0.35))],
     run: |plan, progress| run(plan, progress).boxed(),
 };

@@ -20,6 +20,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "oauth",
     about: "Messages with bearer tokens of 60 seconds: as fast as they go, and 200 a second over two renewals",
     rounds: 5,
+    in_flight: 64,
     aims: &[],
     run: |plan, progress| run(plan, progress).boxed(),
 };

@@ -23,6 +23,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "postgres",
     about: "Deliveries over PostgreSQL (started for it) beside the embedded store: processor time and statements",
     rounds: 5,
+    in_flight: 64,
     aims: &[
         Aim::of("PostgreSQL", &figure::CPU_OF_EMBEDDED, Bound::AtMost(1.5)),
         Aim::of("PostgreSQL", &figure::STATEMENTS_PER_DELIVERY, Bound::AtMost(0.2)),

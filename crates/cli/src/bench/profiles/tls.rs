@@ -14,6 +14,7 @@ pub(crate) static PROFILE: Profile = Profile {
     name: "tls",
     about: "Messages over TLS on kept connections, and over a new connection each",
     rounds: 5,
+    in_flight: 64,
     aims: &[],
     run: |plan, progress| run_all(plan, progress, &COURSES).boxed(),
 };
