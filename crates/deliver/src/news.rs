@@ -4,7 +4,7 @@
 //! crash, record it once. The subscription that the news is about does not hear of it; news of a subscription that cannot be
 //! told to another one make no further news but of that one's own standing, of which there are a handful in its life.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use countersign_core::{
@@ -34,7 +34,7 @@ const MATCHES_MAX: usize = 8;
 /// them.
 pub(crate) async fn tell(parts: &Parts, about: &Subscription, news: News, now: Timestamp) -> Result<(), StoreError> {
     let account = about.account;
-    let event = Event {
+    let event = Arc::new(Event {
         id: EventId::from_raw(parts.ids.next(now)),
         account,
         name: news.name,
@@ -43,7 +43,7 @@ pub(crate) async fn tell(parts: &Parts, about: &Subscription, news: News, now: T
         envelope: None,
         detail: EventDetail { about: Some(about.id), ..EventDetail::default() },
         snapshot: Snapshot::Posted(Bytes::from(news.data.to_string())),
-    };
+    });
     let request_sha256: [u8; 32] = Sha256::digest(news.key.as_bytes()).into();
     for _ in 0..MATCHES_MAX {
         let Some(config) = parts.configs.account(account).await? else { return Ok(()) };
@@ -62,7 +62,7 @@ pub(crate) async fn tell(parts: &Parts, about: &Subscription, news: News, now: T
             account,
             config: Some(config.version),
             envelope: None,
-            events: vec![event.clone()],
+            events: vec![Arc::clone(&event)],
             deliveries,
             subscriptions: Vec::new(),
             idempotency: Some(Idempotency { key: news.key.clone(), request_sha256, answer: Bytes::new(), expires_at: now + REMEMBERED }),

@@ -154,32 +154,17 @@ impl App {
             return Err(Failure::from(countersign_store::StoreError::Full("the disk budget is spent".into())).into());
         }
         let now = self.now();
-        let ids: Vec<EventId> = change.events.iter().map(|_| self.event_id(now)).collect();
-        let events: Vec<Arc<Event>> = change
-            .events
-            .iter()
-            .zip(&ids)
-            .map(|(event, &id)| {
-                Arc::new(Event {
-                    id,
-                    account,
-                    name: event.name.clone(),
-                    at: now,
-                    user: event.user,
-                    envelope: event.envelope,
-                    detail: event.detail.clone(),
-                    snapshot: event.snapshot.clone(),
-                })
-            })
-            .collect();
-        let idempotency = change.idempotency.as_ref().map(|new| Idempotency {
-            key: new.key.clone(),
-            request_sha256: new.request_sha256,
+        let Change { envelope, events, heard_by, new_subscriptions, addressed_to, idempotency } = change;
+        let happened: Vec<Happened> = events.into_iter().map(|event| event.happened(self.event_id(now), account, now)).collect();
+        let ids: Vec<EventId> = happened.iter().map(|happened| happened.event.id).collect();
+        let idempotency = idempotency.map(|new| Idempotency {
             answer: new.answer.bytes(&ids),
+            key: new.key,
+            request_sha256: new.request_sha256,
             expires_at: now + self.settings.idempotency_life,
         });
-        let mut subscriptions = Vec::with_capacity(change.new_subscriptions.len());
-        for subscription in &change.new_subscriptions {
+        let mut subscriptions = Vec::with_capacity(new_subscriptions.len());
+        for subscription in &new_subscriptions {
             if let countersign_core::subscription::Scope::Envelope(envelope) = subscription.scope {
                 subscriptions.push((subscription.id, envelope, Object::of(&**subscription)?));
             }
@@ -191,15 +176,16 @@ impl App {
                 .account(account)
                 .await?
                 .ok_or_else(|| Failure::not_found("ACCOUNT_NOT_FOUND", "the account does not exist"))?;
-            if change.envelope.is_none() && events.len() > 1 && wanted_more_than(&config, &change, DELIVERIES_MAX) {
+            let audience = Audience { config: &config, heard_by: &heard_by, addressed_to: addressed_to.as_deref() };
+            if envelope.is_none() && happened.len() > 1 && audience.wants_more_than(&happened, DELIVERIES_MAX) {
                 return Err(too_many().into());
             }
-            let matched = self.match_all(&config, &change, &events, now);
+            let matched = self.match_all(&audience, &happened, now);
             let record = Record {
                 account,
-                config: (!events.is_empty()).then_some(config.version),
-                envelope: change.envelope.clone(),
-                events: events.iter().map(|event| (**event).clone()).collect(),
+                config: (!happened.is_empty()).then_some(config.version),
+                envelope: envelope.clone(),
+                events: happened.iter().map(|happened| Arc::clone(&happened.event)).collect(),
                 deliveries: matched.iter().map(|m| m.delivery.clone()).collect(),
                 subscriptions: subscriptions.clone(),
                 idempotency: idempotency.clone(),
@@ -214,7 +200,7 @@ impl App {
             };
             match answers.pop() {
                 Some(Ok(Recorded::Fresh)) => {
-                    self.metrics.recorded(events.len(), matched.len());
+                    self.metrics.recorded(ids.len(), matched.len());
                     for Matched { delivery, event, slot } in matched {
                         match slot {
                             Some(slot) => slot.fill(delivery, event),
@@ -233,21 +219,22 @@ impl App {
         Err(Refused::StaleConfig(countersign_core::config::ConfigVersion(0)).into())
     }
 
-    fn match_all(&self, config: &AccountConfig, change: &Change, events: &[Arc<Event>], now: Timestamp) -> Vec<Matched> {
-        if let Some(subscription) = &change.addressed_to {
-            return events.iter().map(|event| self.matched(config, subscription, event, now)).collect();
+    fn match_all(&self, audience: &Audience<'_>, happened: &[Happened], now: Timestamp) -> Vec<Matched> {
+        let config = audience.config;
+        if let Some(subscription) = audience.addressed_to {
+            return happened.iter().map(|happened| self.matched(config, subscription, &happened.event, now)).collect();
         }
         let mut matched = Vec::new();
-        for subscription in config.subscriptions.values().chain(&change.heard_by) {
-            let mut wanted = change.events.iter().zip(events).filter(|(new, _)| new.is_wanted_by(subscription));
+        for subscription in audience.subscriptions() {
+            let mut wanted = happened.iter().filter(|happened| happened.is_wanted_by(subscription));
             if subscription.shape.aggregates() {
                 // One message for all events of the change, showing the state committed with it.
-                if let Some((_, event)) = wanted.last() {
-                    matched.push(self.matched(config, subscription, event, now));
+                if let Some(happened) = wanted.next_back() {
+                    matched.push(self.matched(config, subscription, &happened.event, now));
                 }
             } else {
-                for (_, event) in wanted.by_ref() {
-                    matched.push(self.matched(config, subscription, event, now));
+                for happened in wanted.by_ref() {
+                    matched.push(self.matched(config, subscription, &happened.event, now));
                 }
             }
         }
@@ -272,26 +259,48 @@ impl App {
 }
 
 impl NewEvent {
+    fn happened(self, id: EventId, account: AccountId, at: Timestamp) -> Happened {
+        let Self { name, user, envelope, recipient_domains, detail, snapshot } = self;
+        Happened { event: Arc::new(Event { id, account, name, at, user, envelope, detail, snapshot }), recipient_domains }
+    }
+}
+
+/// An event with what decides who hears of it.
+struct Happened {
+    event: Arc<Event>,
+    recipient_domains: Vec<String>,
+}
+
+impl Happened {
     fn is_wanted_by(&self, subscription: &Subscription) -> bool {
-        let occasion = Occasion {
-            name: &self.name,
-            user: self.user,
-            envelope: self.envelope,
-            recipient_domains: &self.recipient_domains,
-            about: self.detail.about,
-        };
+        let Event { name, user, envelope, detail, .. } = &*self.event;
+        let recipient_domains = &self.recipient_domains;
+        let occasion = Occasion { name, user: *user, envelope: *envelope, recipient_domains, about: detail.about };
         wants(&occasion, subscription).is_ok()
     }
 }
 
-/// Counts before anything is made of it.
-fn wanted_more_than(config: &AccountConfig, change: &Change, max: usize) -> bool {
-    if change.events.len() * (config.subscriptions.len() + change.heard_by.len()) <= max {
-        return false;
+/// Who may hear of a change.
+struct Audience<'a> {
+    config: &'a AccountConfig,
+    heard_by: &'a [Arc<Subscription>],
+    addressed_to: Option<&'a Subscription>,
+}
+
+impl Audience<'_> {
+    fn subscriptions(&self) -> impl Iterator<Item = &Arc<Subscription>> {
+        self.config.subscriptions.values().chain(self.heard_by)
     }
-    let all = config.subscriptions.values().chain(&change.heard_by);
-    let wanted = all.flat_map(|subscription| change.events.iter().filter(move |event| event.is_wanted_by(subscription)));
-    wanted.take(max + 1).count() > max
+
+    /// Counts before anything is made of it.
+    fn wants_more_than(&self, happened: &[Happened], max: usize) -> bool {
+        if happened.len() * (self.config.subscriptions.len() + self.heard_by.len()) <= max {
+            return false;
+        }
+        let wanted =
+            self.subscriptions().flat_map(|subscription| happened.iter().filter(move |happened| happened.is_wanted_by(subscription)));
+        wanted.take(max + 1).count() > max
+    }
 }
 
 fn too_many() -> Failure {

@@ -1,15 +1,17 @@
 //! Recording: the envelope's new state, its events and one delivery row per match, in one transaction.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use countersign_core::{
     Timestamp,
     config::ConfigVersion,
     delivery::{Delivery, DeliveryState},
-    event::{Event, Snapshot},
+    event::{Event, EventDetail, Snapshot},
     id::{AccountId, EnvelopeId, EventId, SubscriptionId},
 };
 
-use crate::{Refused, envelopes::EnvelopeRow, objects::Object, timer::NewTimer};
+use crate::{Refused, StoreError, envelopes::EnvelopeRow, objects::Object, timer::NewTimer};
 
 pub use crate::envelopes::EnvelopeVersion;
 
@@ -51,7 +53,7 @@ pub struct Record {
     /// The envelope's change.
     pub envelope: Option<EnvelopeChange>,
     /// What happened, in order. Consecutive events whose snapshots are the same `Bytes` (pointer and length) share one stored copy.
-    pub events: Vec<Event>,
+    pub events: Vec<Arc<Event>>,
     /// One per match. `Waiting` ones are inserted waiting, `Leased` ones leased to that incarnation.
     pub deliveries: Vec<Delivery>,
     /// Envelope-level subscriptions that come into being with it, with ids from [`crate::Store::next_subscription_ids`].
@@ -117,6 +119,15 @@ fn may_begin(delivery: &Delivery) -> Result<(), Refused> {
     }
 }
 
+/// The detail of an event as it is stored, JSON; none when it says nothing.
+pub(crate) fn detail(event: &Event) -> Result<Option<String>, StoreError> {
+    if event.detail == EventDetail::default() {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(&event.detail);
+    text.map(Some).map_err(|e| StoreError::Backend(format!("serialising an event's detail: {e}")))
+}
+
 /// Where the snapshot of an event is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct SnapshotHolder {
@@ -127,7 +138,7 @@ pub(crate) struct SnapshotHolder {
 }
 
 /// One for each event of a record. Consecutive ones with the same snapshot (pointer and length) keep it once, with the first.
-pub(crate) fn snapshot_holders(events: &[Event]) -> Vec<SnapshotHolder> {
+pub(crate) fn snapshot_holders(events: &[Arc<Event>]) -> Vec<SnapshotHolder> {
     let mut holders = Vec::with_capacity(events.len());
     while let Some(first) = events.get(holders.len()) {
         let run = events[holders.len()..].iter().take_while(|event| is_same(&first.snapshot, &event.snapshot)).count().max(1);

@@ -8,6 +8,8 @@ mod account;
 mod action;
 mod attempt;
 mod backup;
+mod batch;
+mod call;
 mod checkpoint;
 mod claim;
 mod condition;

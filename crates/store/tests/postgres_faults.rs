@@ -204,7 +204,7 @@ async fn a_record_that_waited_for_a_change_is_refused_with_the_new_version() {
         account,
         config: Some(version),
         envelope: None,
-        events: vec![event],
+        events: vec![event.into()],
         deliveries: vec![delivery],
         subscriptions: Vec::new(),
         idempotency: None,

@@ -77,7 +77,7 @@ fn record(ids: &IdSource, account: AccountId) -> (EventId, Record) {
         account,
         config: None,
         envelope: None,
-        events: vec![event],
+        events: vec![event.into()],
         deliveries: vec![delivery],
         subscriptions: Vec::new(),
         idempotency: None,

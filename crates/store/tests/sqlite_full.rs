@@ -172,7 +172,7 @@ fn record(ids: &IdSource, account: AccountId, by: Incarnation) -> (Record, Deliv
         account,
         config: None,
         envelope: None,
-        events: vec![event],
+        events: vec![event.into()],
         deliveries: vec![delivery.clone()],
         subscriptions: Vec::new(),
         idempotency: None,

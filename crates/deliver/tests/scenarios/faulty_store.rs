@@ -49,7 +49,7 @@ async fn run(nth: u64, fault: StoreFault) -> bool {
             account: house.account,
             config: None,
             envelope: None,
-            events: vec![(*event).clone()],
+            events: vec![Arc::clone(&event)],
             deliveries: vec![delivery.clone()],
             subscriptions: Vec::new(),
             idempotency: None,

@@ -132,7 +132,7 @@ pub async fn a_heap_of_due_rows_of_a_dead_listener_delays_no_other(world: World)
     for _ in 0..DEAD_ROWS / BULK_ROWS {
         let event = world.event(account);
         let deliveries = (0..BULK_ROWS).map(|_| world.delivery(&event, subscription, dead)).collect();
-        let item = Record { events: vec![event], deliveries, ..record(account) };
+        let item = Record { events: vec![event.into()], deliveries, ..record(account) };
         assert_eq!(world.store.record(vec![item]).await.expect("stored"), vec![Ok(Recorded::Fresh)]);
     }
     // Due later than all of the heap, so that an order by time alone would put it last.

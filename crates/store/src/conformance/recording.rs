@@ -86,7 +86,7 @@ pub async fn a_stale_configuration_is_refused_with_the_present_version(world: Wo
     let present = world.version(account).await;
     assert!(present > stale);
     let event = world.event(account);
-    let item = |config| Record { config: Some(config), events: vec![event.clone()], ..record(account) };
+    let item = |config| Record { config: Some(config), events: vec![event.clone().into()], ..record(account) };
     assert_eq!(world.store.record(vec![item(stale)]).await.expect("answered"), vec![Err(Refused::StaleConfig(present))]);
     assert_eq!(world.store.event(account, event.id).await.expect("read"), None, "nothing is half-applied");
     assert_eq!(world.store.record(vec![item(present)]).await.expect("answered"), vec![Ok(Recorded::Fresh)]);
@@ -104,7 +104,7 @@ pub async fn a_stale_envelope_version_is_refused_whole(world: World) {
             row: crate::envelopes::EnvelopeRow { status: status.into(), ..row.clone() },
             timers: Vec::new(),
         }),
-        events: event.into_iter().collect(),
+        events: event.into_iter().map(Arc::new).collect(),
         ..record(account)
     };
     let late = world.event(account);
@@ -144,9 +144,9 @@ pub async fn a_bad_item_fails_alone(world: World) {
     let good = [world.event(account), world.event(account), world.event(account)];
     let half = world.event(account);
     let delivery = world.delivery(&half, subscription, 7);
-    let item = |events: Vec<Event>| Record { events, ..record(account) };
+    let item = |events: Vec<Event>| Record { events: events.into_iter().map(Arc::new).collect(), ..record(account) };
     // The second event of the bad item has an id that is in use: it breaks off in the middle.
-    let bad = Record { events: vec![half.clone(), known.clone()], deliveries: vec![delivery.clone()], ..record(account) };
+    let bad = Record { events: vec![half.clone().into(), known.clone().into()], deliveries: vec![delivery.clone()], ..record(account) };
     let store = Arc::clone(&world.store);
     let neighbour = item(vec![good[2].clone()]);
     let beside = async move { store.record(vec![neighbour]).await.expect("answered") };
@@ -165,7 +165,7 @@ pub async fn a_bad_item_fails_alone(world: World) {
 pub async fn accounts_are_kept_apart(world: World) {
     let (account, other) = (world.account().await, world.account().await);
     let nowhere = countersign_core::id::AccountId(99);
-    let item = |of, event| Record { events: vec![event], ..record(of) };
+    let item = |of, event: Event| Record { events: vec![event.into()], ..record(of) };
     let answers = world.store.record(vec![item(nowhere, world.event(nowhere)), item(account, world.event(other))]).await.expect("answered");
     assert_eq!(answers[0], Err(Refused::NotFound));
     assert!(matches!(answers[1], Err(Refused::WrongState(_))), "{:?}", answers[1]);
@@ -179,7 +179,7 @@ pub async fn a_finished_delivery_is_not_recorded(world: World) {
     let (account, subscription) = world.subscribed().await;
     let event = world.event(account);
     let delivery = Delivery { state: DeliveryState::Delivered { at: START }, ..world.delivery(&event, subscription, 7) };
-    let item = Record { events: vec![event], deliveries: vec![delivery], ..record(account) };
+    let item = Record { events: vec![event.into()], deliveries: vec![delivery], ..record(account) };
     let answers = world.store.record(vec![item]).await.expect("answered");
     assert_eq!(answers, vec![Err(Refused::WrongState("delivered".into()))]);
 }
@@ -192,7 +192,7 @@ pub async fn an_idempotency_key_covers_its_request_until_it_expires(world: World
         let now = at(seconds);
         let idempotency =
             Idempotency { key: "k-1".into(), request_sha256: [hash; 32], answer: answer.clone(), expires_at: now + super::world::LONG };
-        Record { events: vec![world.event_at(of, now)], idempotency: Some(idempotency), ..record(of) }
+        Record { events: vec![world.event_at(of, now).into()], idempotency: Some(idempotency), ..record(of) }
     };
     let first = item(account, 1, 0);
     let event = first.events[0].id;
@@ -219,7 +219,7 @@ pub async fn a_key_covers_its_own_batch(world: World) {
     let item = || {
         let idempotency =
             Idempotency { key: "k".into(), request_sha256: [1; 32], answer: answer.clone(), expires_at: START + super::world::LONG };
-        Record { events: vec![world.event(account)], idempotency: Some(idempotency), ..record(account) }
+        Record { events: vec![world.event(account).into()], idempotency: Some(idempotency), ..record(account) }
     };
     let answers = world.store.record(vec![item(), item()]).await.expect("answered");
     assert_eq!(answers, vec![Ok(Recorded::Fresh), Ok(Recorded::Repeated(answer))]);
@@ -257,7 +257,7 @@ pub async fn callers_that_arrive_together_all_land(world: World) {
         let event = world.event(account);
         let delivery = world.delivery(&event, subscription, 7);
         events.push(event.id);
-        let item = Record { config: Some(config), events: vec![event], deliveries: vec![delivery], ..record(account) };
+        let item = Record { config: Some(config), events: vec![event.into()], deliveries: vec![delivery], ..record(account) };
         let store = Arc::clone(&world.store);
         calls.spawn(async move { store.record(vec![item]).await });
     }

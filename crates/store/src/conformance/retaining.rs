@@ -157,7 +157,7 @@ pub async fn what_has_expired_is_swept(world: World) {
     let ticket = Ticket { sha256: [1; 32], kind: "code".into(), body: "{}".into(), expires_at: at(5) };
     world.store.put_ticket(ticket.clone(), START).await.expect("stored").expect("new");
     let idempotency = Idempotency { key: "k".into(), request_sha256: [1; 32], answer: Bytes::new(), expires_at: at(5) };
-    let item = Record { idempotency: Some(idempotency), events: vec![world.event(account)], ..record(account) };
+    let item = Record { idempotency: Some(idempotency), events: vec![world.event(account).into()], ..record(account) };
     assert_eq!(world.store.record(vec![item]).await.expect("stored"), vec![Ok(Recorded::Fresh)]);
     let retention = Retention { before: START, rows_max: 100 };
     world.store.retain(retention, at(4)).await.expect("retained");
@@ -186,7 +186,7 @@ pub async fn a_closed_store_takes_nothing(world: World) {
     world.record(vec![event.clone()], Vec::new()).await;
     world.store.close().await;
     world.store.close().await;
-    let item = Record { events: vec![world.event(account)], ..record(account) };
+    let item = Record { events: vec![world.event(account).into()], ..record(account) };
     let written = world.store.record(vec![item]).await;
     assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
     let read = world.store.event(account, event.id).await;

@@ -15,7 +15,12 @@ use super::{
     pool::Conn,
     value::{Param, code, column, envelope, id, limit, p, raw, time, user},
 };
-use crate::{StoreError, checksum::checksum, codec, record::snapshot_holders};
+use crate::{
+    StoreError,
+    checksum::checksum,
+    codec,
+    record::{detail, snapshot_holders},
+};
 
 /// `event.kind`.
 const NOTHING: u8 = 0;
@@ -52,8 +57,8 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// The events of many records.
-    pub(super) fn of(records: &[&'a [Event]]) -> Result<Self, StoreError> {
-        let events: Vec<&'a Event> = records.iter().flat_map(|events| events.iter()).collect();
+    pub(super) fn of(records: &[&'a [Arc<Event>]]) -> Result<Self, StoreError> {
+        let events: Vec<&'a Event> = records.iter().flat_map(|events| events.iter().map(|event| &**event)).collect();
         let holders: Vec<_> = records.iter().flat_map(|events| snapshot_holders(events)).collect();
         let snapshots: Vec<Option<&'a [u8]>> = events
             .iter()
@@ -99,7 +104,7 @@ impl<'a> Rows<'a> {
 }
 
 /// Inserts the events of many records.
-pub(super) async fn insert(conn: &Conn, records: &[&[Event]]) -> Result<(), Fault> {
+pub(super) async fn insert(conn: &Conn, records: &[&[Arc<Event>]]) -> Result<(), Fault> {
     let rows = Rows::of(records)?;
     if rows.ids.is_empty() {
         return Ok(());
@@ -124,14 +129,6 @@ fn kind(snapshot: &Snapshot) -> u8 {
         Snapshot::Posted(_) => POSTED,
         Snapshot::Envelope(_) => ENVELOPE,
     }
-}
-
-fn detail(event: &Event) -> Result<Option<String>, StoreError> {
-    if event.detail == EventDetail::default() {
-        return Ok(None);
-    }
-    let text = serde_json::to_string(&event.detail);
-    text.map(Some).map_err(|e| StoreError::Backend(format!("serialising an event's detail: {e}")))
 }
 
 /// Without the snapshot: what lists show.

@@ -4,7 +4,7 @@
 //! idempotency keys, the envelopes. Items of one batch see each other as if they came one after the other. Then one statement
 //! for each table writes what all accepted items bring.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use countersign_core::{delivery::Delivery, event::Event, id::EnvelopeId};
 use uuid::Uuid;
@@ -69,7 +69,7 @@ async fn write(conn: &Conn, vault: &Vault, accepted: &[&Record]) -> Result<(), F
         .iter()
         .flat_map(|record| record.subscriptions.iter().map(|(id, envelope, object)| (record.account, *id, *envelope, object)));
     subscription::insert(conn, vault, &new.collect::<Vec<_>>()).await?;
-    let events: Vec<&[Event]> = accepted.iter().map(|record| &record.events[..]).collect();
+    let events: Vec<&[Arc<Event>]> = accepted.iter().map(|record| &record.events[..]).collect();
     event::insert(conn, &events).await?;
     let deliveries: Vec<&Delivery> = accepted.iter().flat_map(|record| record.deliveries.iter()).collect();
     delivery::insert(conn, &deliveries).await?;

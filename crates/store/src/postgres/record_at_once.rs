@@ -7,7 +7,7 @@
 //! When the connection breaks it is not known whether the statement took place, and the caller is told so: asked again, it would
 //! find its own ids in use.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use countersign_core::{config::ConfigVersion, delivery::Delivery, event::Event, id::AccountId};
 
@@ -65,7 +65,7 @@ pub(super) async fn record(conn: &Conn, records: &[&Record]) -> Result<Vec<Resul
     accounts.sort_unstable();
     accounts.dedup();
     let matched_with = |record: &Record| record.config.map(|version| version.0);
-    let events: Vec<&[Event]> = records.iter().map(|record| &record.events[..]).collect();
+    let events: Vec<&[Arc<Event>]> = records.iter().map(|record| &record.events[..]).collect();
     let of_events: Vec<Option<i64>> = records.iter().flat_map(|record| record.events.iter().map(|_| matched_with(record))).collect();
     let events = event::Rows::of(&events)?;
     let deliveries: Vec<&Delivery> = records.iter().flat_map(|record| record.deliveries.iter()).collect();

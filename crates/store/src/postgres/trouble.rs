@@ -76,7 +76,7 @@ async fn waiting(store: &PostgresStore) -> Delivery {
         account,
         config: None,
         envelope: None,
-        events: vec![event],
+        events: vec![event.into()],
         deliveries: vec![delivery.clone()],
         subscriptions: Vec::new(),
         idempotency: None,

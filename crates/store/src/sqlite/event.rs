@@ -16,9 +16,9 @@ use super::{
     value::{column, envelope, id, raw, time, user},
 };
 use crate::{
-    StoreError,
+    Compression, StoreError,
     codec::{self, RAW, ZSTD},
-    record::snapshot_holders,
+    record::{SnapshotHolder, detail, snapshot_holders},
 };
 
 /// `event.kind`.
@@ -41,35 +41,54 @@ pub(super) enum Found {
     Damaged(String),
 }
 
-/// The snapshots of one record's events, compressed where that pays; one for each event.
-pub(super) fn packed(events: &[Event]) -> Vec<Option<Vec<u8>>> {
-    let of = |event: &Event| codec::packed(event.snapshot.bytes());
-    events.iter().zip(snapshot_holders(events)).map(|(event, holder)| if holder.shares.is_none() { of(event) } else { None }).collect()
+/// What is stored of an event beside its own fields.
+pub(super) struct Stored {
+    /// As JSON; none when it says nothing.
+    detail: Option<String>,
+    holder: SnapshotHolder,
+    /// The snapshot compressed, where that pays.
+    packed: Option<Vec<u8>>,
+    /// Over what is stored of the snapshot.
+    checksum: i64,
 }
 
-/// Inserts the events of one record. Consecutive ones with the same snapshot keep it once. Where there is a compressed one, that is kept.
-pub(super) fn insert(tx: &Tx<'_>, events: &[Event], packed: &[Option<Vec<u8>>]) -> Result<(), Fault> {
-    for (at, (event, holder)) in events.iter().zip(snapshot_holders(events)).enumerate() {
-        let packed = packed.get(at).and_then(Option::as_deref);
-        insert_one(tx, event, holder.shares, holder.shared_to.map(|event| id(event.raw())), packed)?;
+impl Stored {
+    /// The bytes of the snapshot that this event holds itself.
+    fn snapshot<'a>(&'a self, event: &'a Event) -> Option<&'a [u8]> {
+        held(event, self.holder, self.packed.as_deref())
     }
-    Ok(())
 }
 
-fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Option<i64>, packed: Option<&[u8]>) -> Result<(), Fault> {
-    let detail = if event.detail == EventDetail::default() {
-        None
-    } else {
-        let text = serde_json::to_string(&event.detail);
-        Some(text.map_err(|e| StoreError::Backend(format!("serialising an event's detail: {e}")))?)
+fn held<'a>(event: &'a Event, holder: SnapshotHolder, packed: Option<&'a [u8]>) -> Option<&'a [u8]> {
+    let holds = !matches!(event.snapshot, Snapshot::Nothing) && holder.shares.is_none();
+    holds.then(|| packed.unwrap_or_else(|| event.snapshot.bytes()))
+}
+
+/// One for each event of a record, in order. Consecutive ones with the same snapshot keep it once.
+pub(super) fn stored(events: &[Arc<Event>], compression: Compression) -> Result<Vec<Stored>, StoreError> {
+    let one = |event: &Event, holder: SnapshotHolder| {
+        let packed = match compression {
+            Compression::On if holder.shares.is_none() => codec::packed(event.snapshot.bytes()),
+            _ => None,
+        };
+        let checksum = held(event, holder, packed.as_deref()).map_or(0, |bytes| checksum(event.id.raw(), bytes));
+        Ok(Stored { detail: detail(event)?, holder, packed, checksum })
     };
+    events.iter().zip(snapshot_holders(events)).map(|(event, holder)| one(event, holder)).collect()
+}
+
+/// Inserts the events of one record, each with what [`stored`] made of it.
+pub(super) fn insert(tx: &Tx<'_>, events: &[Arc<Event>], stored: &[Stored]) -> Result<(), Fault> {
+    events.iter().zip(stored).try_for_each(|(event, stored)| insert_one(tx, event, stored))
+}
+
+fn insert_one(tx: &Tx<'_>, event: &Event, stored: &Stored) -> Result<(), Fault> {
     let kind = match event.snapshot {
         Snapshot::Nothing => NOTHING,
         Snapshot::Posted(_) => POSTED,
         Snapshot::Envelope(_) => ENVELOPE,
     };
-    let bytes = event.snapshot.bytes();
-    let stored = (kind != NOTHING && shares.is_none()).then_some(packed.unwrap_or(&bytes[..]));
+    let named = |event: Option<EventId>| event.map(|event| id(event.raw()));
     tx.conn.prepare_cached(INSERT)?.execute(params![
         id(event.id.raw()),
         event.account.0,
@@ -77,14 +96,14 @@ fn insert_one(tx: &Tx<'_>, event: &Event, shares: Option<EventId>, shared_to: Op
         event.at.as_micros(),
         event.user.map(|user| user.0),
         event.envelope.map(|envelope| envelope.0),
-        detail,
+        stored.detail,
         kind,
-        i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        shares.map(|holder| id(holder.raw())),
-        shared_to,
-        if packed.is_some() { ZSTD } else { RAW },
-        stored.map_or(0, |bytes| checksum(event.id.raw(), bytes)),
-        stored,
+        i64::try_from(event.snapshot.bytes().len()).unwrap_or(i64::MAX),
+        named(stored.holder.shares),
+        named(stored.holder.shared_to),
+        if stored.packed.is_some() { ZSTD } else { RAW },
+        stored.checksum,
+        stored.snapshot(event),
     ])?;
     Ok(())
 }

@@ -15,8 +15,8 @@ use countersign_core::{
 use rusqlite::Connection;
 
 use super::{
-    account, action, claim, content, credential, delivery::DeliveryRow, envelope, event, fault::Fault, hold, idempotency, job, listing,
-    migration, node, object, record, retention, settle, store::SqliteStore, subscription, timer, transaction::Tx, writer::Weight,
+    account, action, call::Weight, claim, content, credential, delivery::DeliveryRow, envelope, event, fault::Fault, hold, idempotency,
+    job, listing, migration, node, object, record, retention, settle, store::SqliteStore, subscription, timer, transaction::Tx,
 };
 use crate::{
     Refused, Store, StoreError,
@@ -89,8 +89,8 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn record(&self, records: Vec<Record>) -> Result<Each<Recorded>, StoreError> {
-        let packed = record::packed(&records, self.inner.settings.compression);
-        self.write(record::weight(&records), move |tx| record::record(tx, &records, &packed)).await
+        let prepared = record::prepare(records, self.inner.settings.compression)?;
+        self.write(record::weight(&prepared), move |tx| record::record(tx, &prepared)).await
     }
 
     async fn due_listeners(&self, now: Timestamp, after: Option<ListenerId>, limit: u32) -> Result<Vec<DueListener>, StoreError> {

@@ -1,41 +1,46 @@
 //! Recording: one transaction for the envelope's change, the events and a row per match.
 
-use super::{delivery, envelope, event, fault::Fault, idempotency, subscription, timer, transaction::Tx, writer::Weight};
+use super::{call::Weight, delivery, envelope, event, fault::Fault, idempotency, subscription, timer, transaction::Tx};
 use crate::{
-    Compression, Refused,
+    Compression, Refused, StoreError,
     record::{Record, Recorded},
 };
 
 /// What a row takes beside its payload, about.
 const ROW_BYTES: usize = 256;
 
-/// What a call of `record` brings.
-pub(super) fn weight(records: &[Record]) -> Weight {
-    let rows = records.iter().map(|r| 1 + r.events.len() + r.deliveries.len() + r.subscriptions.len()).sum();
-    Weight { rows, bytes: records.iter().map(Record::bytes).sum::<usize>() + rows * ROW_BYTES, intake: true }
+/// A record with what is made of it before it is written.
+pub(super) struct Prepared {
+    record: Record,
+    checked: Result<(), Refused>,
+    events: Vec<event::Stored>,
 }
 
-/// Compressed snapshots: of each record, of each of its events, where that pays.
-pub(super) type Packed = Vec<Vec<Option<Vec<u8>>>>;
+/// Checks, serialises and compresses on the caller's time: the writer's is everybody's.
+pub(super) fn prepare(records: Vec<Record>, compression: Compression) -> Result<Vec<Prepared>, StoreError> {
+    records
+        .into_iter()
+        .map(|record| Ok(Prepared { checked: record.check(), events: event::stored(&record.events, compression)?, record }))
+        .collect()
+}
 
-/// Compresses on the caller's time: the writer's is everybody's.
-pub(super) fn packed(records: &[Record], compression: Compression) -> Packed {
-    match compression {
-        Compression::Off => Vec::new(),
-        Compression::On => records.iter().map(|record| event::packed(&record.events)).collect(),
-    }
+/// What a call of `record` brings.
+pub(super) fn weight(records: &[Prepared]) -> Weight {
+    let rows_of = |record: &Record| 1 + record.events.len() + record.deliveries.len() + record.subscriptions.len();
+    let rows = records.iter().map(|prepared| rows_of(&prepared.record)).sum();
+    let bytes = records.iter().map(|prepared| prepared.record.bytes()).sum::<usize>();
+    Weight { rows, bytes: bytes + rows * ROW_BYTES, intake: true, patient: false }
 }
 
 /// Records each; see [`crate::Store::record`].
-pub(super) fn record(tx: &Tx<'_>, records: &[Record], packed: &Packed) -> Result<Vec<Result<Recorded, Refused>>, Fault> {
-    let of = |at: usize| packed.get(at).map_or(&[][..], Vec::as_slice);
-    records.iter().enumerate().map(|(at, item)| tx.item(|| record_one(tx, item, of(at)))).collect()
+pub(super) fn record(tx: &Tx<'_>, records: &[Prepared]) -> Result<Vec<Result<Recorded, Refused>>, Fault> {
+    records.iter().map(|prepared| tx.item(|| record_one(tx, prepared))).collect()
 }
 
-fn record_one(tx: &Tx<'_>, record: &Record, packed: &[Option<Vec<u8>>]) -> Result<Result<Recorded, Refused>, Fault> {
+fn record_one(tx: &Tx<'_>, Prepared { record, checked, events }: &Prepared) -> Result<Result<Recorded, Refused>, Fault> {
     // First everything that can refuse; the envelope last, since its check is a write.
-    if let Err(refused) = record.check() {
-        return Ok(Err(refused));
+    if let Err(refused) = checked {
+        return Ok(Err(refused.clone()));
     }
     if let Some(known) = repeated(tx, record)? {
         return Ok(known);
@@ -54,7 +59,7 @@ fn record_one(tx: &Tx<'_>, record: &Record, packed: &[Option<Vec<u8>>]) -> Resul
     for (id, envelope, object) in &record.subscriptions {
         subscription::insert(tx, record.account, *id, Some(*envelope), object)?;
     }
-    event::insert(tx, &record.events, packed)?;
+    event::insert(tx, &record.events, events)?;
     for delivery in &record.deliveries {
         delivery::insert(tx, delivery)?;
     }

@@ -7,12 +7,12 @@ use countersign_core::id::AccountId;
 use rusqlite::params;
 
 use super::{
+    call::Weight,
     fault::Fault,
     key_file,
     store::{KeySource, SqliteStore},
     subscription,
     transaction::Tx,
-    writer::Weight,
 };
 use crate::{
     StoreError,

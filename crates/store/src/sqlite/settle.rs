@@ -9,12 +9,12 @@ use rusqlite::params;
 
 use super::{
     attempt,
+    call::Weight,
     delivery::{self, CANCELLED, DELIVERED, LEASED, PARKED, WAITING},
     fault::Fault,
     subscription,
     transaction::Tx,
     value::{column, id},
-    writer::Weight,
 };
 use crate::{
     Compression, Refused, StoreError,
@@ -46,10 +46,19 @@ pub(super) fn prepare(settlements: Vec<Settlement>, compression: Compression) ->
         .collect()
 }
 
+/// So many settlements are worth a commit of their own; fewer wait for one that somebody waits for. They hold up nobody: the lane has gone
+/// on, and an ordered one rings for its next claim, which ends the wait.
+const WORTH_A_COMMIT: usize = 64;
+
 /// What a call of `settle` brings.
 pub(super) fn weight(settlements: &[Prepared]) -> Weight {
     let bytes = |p: &Prepared| 256 + p.exchange.len() + p.settlement.attempt.as_ref().map_or(0, |attempt| attempt.answer_head.len());
-    Weight { rows: settlements.len() * 2, bytes: settlements.iter().map(bytes).sum(), intake: false }
+    Weight {
+        rows: settlements.len() * 2,
+        bytes: settlements.iter().map(bytes).sum(),
+        intake: false,
+        patient: settlements.len() < WORTH_A_COMMIT,
+    }
 }
 
 /// Settles each; see [`crate::Store::settle`].
@@ -64,7 +73,11 @@ struct Leased {
     subscription: i64,
 }
 
-fn settle_one(tx: &Tx<'_>, Prepared { settlement, exchange }: &Prepared) -> Result<Result<(), Refused>, Fault> {
+fn settle_one(tx: &Tx<'_>, prepared: &Prepared) -> Result<Result<(), Refused>, Fault> {
+    if delivered_at_once(tx, prepared)? {
+        return Ok(Ok(()));
+    }
+    let Prepared { settlement, exchange } = prepared;
     let row = id(settlement.delivery.raw());
     let leased = match leased(tx, row, settlement.by)? {
         Ok(leased) => leased,
@@ -111,6 +124,29 @@ fn settle_one(tx: &Tx<'_>, Prepared { settlement, exchange }: &Prepared) -> Resu
         ])?;
     delivery::keep_order(tx, leased.order_key)?;
     Ok(Ok(()))
+}
+
+/// What most settlements are: taken at the first attempt, with nothing queued behind it. There is nothing to look up for those; everything
+/// else goes the long way.
+fn delivered_at_once(tx: &Tx<'_>, Prepared { settlement, exchange }: &Prepared) -> Result<bool, Fault> {
+    let (Next::Delivered, Some(attempt)) = (&settlement.next, &settlement.attempt) else { return Ok(false) };
+    let mut update = tx.conn.prepare_cached(
+        "UPDATE delivery SET state = 2, held = 0, held_since = NULL, reason = 0, at = ?3, leased_by = NULL, last_attempt = ?4,
+            attempts_made = ?5, retry_count = ?6, orphaned = 0
+         WHERE id = ?1 AND state = 1 AND leased_by = ?2 AND last_attempt IS NULL AND order_key IS NULL",
+    )?;
+    let changed = update.execute(params![
+        id(settlement.delivery.raw()),
+        id(settlement.by.raw()),
+        settlement.now.as_micros(),
+        id(attempt.id.raw()),
+        settlement.attempts_made,
+        settlement.retry_count,
+    ])?;
+    if changed == 1 {
+        attempt::insert(tx, settlement.delivery, None, attempt, exchange)?;
+    }
+    Ok(changed == 1)
 }
 
 fn leased(tx: &Tx<'_>, row: i64, by: Incarnation) -> Result<Result<Leased, Refused>, Fault> {

@@ -12,10 +12,10 @@ use countersign_core::{
 };
 
 use super::{
+    call::Weight,
     files::DATABASE_FILE,
     store::{Settings, SqliteStore},
     subscription,
-    writer::Weight,
 };
 use crate::{
     Store, StoreError,
@@ -87,7 +87,7 @@ impl Bench {
             account: self.account,
             config: None,
             envelope: None,
-            events: vec![event],
+            events: vec![event.into()],
             deliveries: vec![delivery.clone()],
             subscriptions: Vec::new(),
             idempotency: None,

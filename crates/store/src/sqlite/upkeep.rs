@@ -9,7 +9,7 @@ use countersign_core::{
     id::{AccountId, SubscriptionId},
 };
 
-use super::{content, credential, idempotency, job, retention, store::SqliteStore, subscription, writer::Weight};
+use super::{call::Weight, content, credential, idempotency, job, retention, store::SqliteStore, subscription};
 use crate::{
     StoreError,
     query::{Retained, Retention},
@@ -48,7 +48,7 @@ impl SqliteStore {
     }
 
     async fn put_chunks(&self, account: AccountId, sha256: [u8; 32], bytes: &Bytes, now: Timestamp) -> Result<bool, StoreError> {
-        let intake = |bytes| Weight { rows: 1, bytes, intake: true };
+        let intake = |bytes| Weight { rows: 1, bytes, intake: true, patient: false };
         let length = bytes.len();
         let begun = self.write(intake(64), move |tx| content::begin(tx, account, &sha256, length, now)).await?;
         let content::Begun::Row(row) = begun else { return Ok(true) };

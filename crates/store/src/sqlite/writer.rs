@@ -1,7 +1,7 @@
 //! The writer: one thread that owns the writing connection and merges what all callers brought into one transaction.
 //!
 //! While one commit waits for the disk, the next batch gathers in the queue; a lone caller waits for its own fsync and nothing
-//! else. Callers in company wait a little longer, see [`Company`]. Nobody is answered before the commit.
+//! else. Callers in company wait a little longer, see [`Gathering`]. Nobody is answered before the commit.
 //!
 //! What happens on a failure:
 //! - an item breaks a constraint: the batch is run again with a savepoint for each item, and that item alone is refused;
@@ -21,9 +21,11 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    batch::Gathering,
+    call::{self, Call, Committed, Message, Weight},
     checkpoint::{Checkpointer, WalGauge},
     condition::Condition,
     fault::{Fault, Severity},
@@ -33,10 +35,6 @@ use super::{
 };
 use crate::StoreError;
 
-/// Rows in one transaction: enough to fill a commit under load, few enough that a commit stays within milliseconds.
-const BATCH_ROWS_MAX: usize = 2_048;
-/// Bytes in one transaction, for the same reason.
-const BATCH_BYTES_MAX: usize = 4 << 20;
 /// What may wait in the queue, in units of [`UNIT_BYTES`]: 64 MiB of payload, or 16,384 small calls.
 const QUEUE_UNITS: u32 = 16_384;
 /// The least a call takes of the queue.
@@ -47,79 +45,6 @@ const QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long at most a full disk is left alone.
 const SEARCH_WAIT_MAX: Duration = Duration::from_secs(16);
-
-/// A batch of so many calls has been company for the next one.
-const COMPANY_CALLS: usize = 6;
-/// So many together are enough: what a commit costs is little beside what they cost.
-const COMPANY_ENOUGH: usize = 64;
-/// The longest wait for company.
-const COMPANY_WAIT_MAX: Duration = Duration::from_millis(2);
-
-/// What a call brings, so that batches stay bounded.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Weight {
-    /// Rows written, about.
-    pub(super) rows: usize,
-    /// Bytes written, about.
-    pub(super) bytes: usize,
-    /// Refused when the store is full; everything else goes on from the reserve.
-    pub(super) intake: bool,
-}
-
-impl Weight {
-    /// A few rows of configuration or upkeep.
-    pub(super) const SMALL: Self = Self { rows: 4, bytes: 1_024, intake: false };
-
-    /// So many rows, none of them large.
-    pub(super) fn rows(rows: usize) -> Self {
-        Self { rows, bytes: rows * 256, intake: false }
-    }
-}
-
-/// One caller's work inside the shared transaction. It may be run again after a rollback.
-trait Call: Send {
-    fn weight(&self) -> Weight;
-    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Fault>;
-    /// Keeps an error as this call's answer, its neighbours unharmed.
-    fn refuse(&mut self, error: StoreError);
-    fn answer(&mut self, committed: Result<(), StoreError>);
-}
-
-struct Work<T, F> {
-    work: F,
-    weight: Weight,
-    done: Option<Result<T, StoreError>>,
-    reply: Option<oneshot::Sender<Result<T, StoreError>>>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl<T: Send, F: FnMut(&Tx<'_>) -> Result<T, Fault> + Send> Call for Work<T, F> {
-    fn weight(&self) -> Weight {
-        self.weight
-    }
-
-    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Fault> {
-        self.done = Some(Ok((self.work)(tx)?));
-        Ok(())
-    }
-
-    fn refuse(&mut self, error: StoreError) {
-        self.done = Some(Err(error));
-    }
-
-    fn answer(&mut self, committed: Result<(), StoreError>) {
-        let done = self.done.take().unwrap_or_else(|| Err(StoreError::Backend("a call was not run".into())));
-        if let Some(reply) = self.reply.take() {
-            // The caller may have gone away; what was committed stays.
-            let _ = reply.send(committed.and(done));
-        }
-    }
-}
-
-enum Message {
-    Call(Box<dyn Call>),
-    Close,
-}
 
 /// The writer as its callers see it.
 pub(super) struct Writer {
@@ -151,8 +76,7 @@ impl Writer {
             return Err(full);
         }
         let place = self.place(weight.bytes).await?;
-        let (reply, answer) = oneshot::channel();
-        let call = Box::new(Work { work, weight, done: None, reply: Some(reply), _place: place });
+        let (call, answer) = call::call(weight, work, place);
         self.queue.send(Message::Call(call)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -199,10 +123,10 @@ pub(super) struct Desk {
 impl Desk {
     fn run(mut self, calls: &Receiver<Message>) {
         let mut search = SpaceSearch::default();
-        let mut company = Company::default();
+        let mut gathering = Gathering::default();
         loop {
             let batch = match calls.recv_timeout(PAUSE) {
-                Ok(Message::Call(first)) => company.gather(first, calls),
+                Ok(Message::Call(first)) => gathering.batch(first, calls),
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.idle();
@@ -212,7 +136,7 @@ impl Desk {
             };
             let (calls_now, began) = (batch.calls.len(), Instant::now());
             self.write(batch.calls);
-            company.was(calls_now, began.elapsed());
+            gathering.was(calls_now, began.elapsed());
             if self.condition.is_disk_full() {
                 self.gauge.after_tight_commit(&self.conn);
             } else {
@@ -272,11 +196,7 @@ impl Desk {
                 return;
             }
             let Err(fault) = self.transact(&mut calls, care) else {
-                // All are answered before any is dropped: freeing what they brought takes longer than waking who waits.
-                for call in &mut calls {
-                    call.answer(Ok(()));
-                }
-                return;
+                return Committed(calls).answer();
             };
             match fault.severity() {
                 Severity::Item if care == Care::Swift => care = Care::Guarded,
@@ -367,70 +287,6 @@ struct SpaceSearch {
 impl Default for SpaceSearch {
     fn default() -> Self {
         Self { last: None, wait: PAUSE }
-    }
-}
-
-struct Batch {
-    calls: Vec<Box<dyn Call>>,
-    rows: usize,
-    bytes: usize,
-    closing: bool,
-}
-
-impl Batch {
-    fn of(first: Box<dyn Call>) -> Self {
-        let mut batch = Self { calls: Vec::new(), rows: 0, bytes: 0, closing: false };
-        batch.push(first);
-        batch
-    }
-
-    fn push(&mut self, call: Box<dyn Call>) {
-        self.rows += call.weight().rows;
-        self.bytes += call.weight().bytes;
-        self.calls.push(call);
-    }
-
-    fn is_full(&self) -> bool {
-        self.closing || self.rows >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX
-    }
-
-    /// Takes what is queued by now, up to the bounds of a batch.
-    fn fill(&mut self, queue: &Receiver<Message>) {
-        while !self.is_full() {
-            match queue.try_recv() {
-                Ok(Message::Call(call)) => self.push(call),
-                Ok(Message::Close) => self.closing = true,
-                Err(_) => break,
-            }
-        }
-    }
-}
-
-/// How many came together lately. A commit costs the pages it touches, nearly the same for ten events as for forty: at the right edge of
-/// each table and index the same page is written again. So where many come at once and the last of them are on their way back with what
-/// follows, the writer waits for as long as the last commit took and commits them together. Whoever comes alone waits for nobody.
-#[derive(Default)]
-struct Company {
-    /// Calls in the batch before.
-    before: usize,
-    /// How long it took.
-    took: Duration,
-}
-
-impl Company {
-    fn gather(&self, first: Box<dyn Call>, queue: &Receiver<Message>) -> Batch {
-        let mut batch = Batch::of(first);
-        batch.fill(queue);
-        let is_enough = batch.calls.len() >= COMPANY_ENOUGH.min(2 * self.before) || batch.is_full();
-        if self.before >= COMPANY_CALLS && !is_enough {
-            std::thread::sleep(self.took.min(COMPANY_WAIT_MAX));
-            batch.fill(queue);
-        }
-        batch
-    }
-
-    fn was(&mut self, calls: usize, took: Duration) {
-        (self.before, self.took) = (calls, took);
     }
 }
 

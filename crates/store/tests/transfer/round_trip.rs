@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -133,10 +133,10 @@ async fn add_events(place: &Place, everything: &Everything, events: usize) {
 
 fn some_events(world: &World, account: AccountId, subscription: SubscriptionId, count: usize) -> Record {
     let now: Timestamp = START + Duration::from_secs(60);
-    let events: Vec<Event> = (0..count)
-        .map(|number| Event {
-            snapshot: Snapshot::Posted(format!("{{\"number\":{number},\"text\":\"{}\"}}", "0123456789".repeat(20)).into()),
-            ..world.event_at(account, now)
+    let events: Vec<Arc<Event>> = (0..count)
+        .map(|number| {
+            let text = format!("{{\"number\":{number},\"text\":\"{}\"}}", "0123456789".repeat(20));
+            Arc::new(Event { snapshot: Snapshot::Posted(text.into()), ..world.event_at(account, now) })
         })
         .collect();
     let deliveries = events.iter().map(|event| world.delivery(event, subscription, 99)).collect();

@@ -164,7 +164,7 @@ impl House {
             account: self.account,
             config: None,
             envelope: None,
-            events: vec![event],
+            events: vec![event.into()],
             deliveries,
             subscriptions: Vec::new(),
             idempotency: None,
