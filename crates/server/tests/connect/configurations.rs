@@ -105,6 +105,11 @@ async fn what_is_saved_and_will_not_do_what_it_seems_to_warns() {
     let aggregate = with(listening(), &json!({"deliveryMode": "Aggregate"}));
     let made = house.rest("POST", "/connect", Some(aggregate)).await.expect(201);
     assert!(made["warnings"][0].as_str().unwrap().contains("envelopeEvents"), "{made}");
+    let misspelt = with(listening(), &json!({"eventData": {"version": "restv2.1", "includeData": ["recipients", "status"]}}));
+    let made = house.rest("POST", "/connect", Some(misspelt)).await.expect(201);
+    assert!(made["warnings"][0].as_str().unwrap().starts_with("includeData names 'status', which adds nothing"), "{made}");
+    let again = house.rest("PUT", "/connect", Some(json!({"connectId": made["connectId"], "name": "Other"}))).await.expect(200);
+    assert_eq!(again["warnings"], made["warnings"], "as long as the word is there");
     let made = house.rest("POST", "/connect", Some(listening())).await.expect(201);
     assert_eq!(made.get("warnings"), None);
 }

@@ -153,6 +153,8 @@ pub(super) fn read(
     if own_connection.is_some() && !uses_own {
         warnings.push("oAuthConfiguration is not kept: it is used with includeOAuth and enableOAuthPerConfiguration alone".to_owned());
     }
+    let data = form.get("eventData").and_then(|data| data.get("includeData"));
+    warnings.extend(vocabulary::unknown_data(&texts(data)));
     let reading = Reading { form, scope, id, before, terms, now, url_property: "urlToPublishTo" };
     let subscription = reading.subscription(Some(wire), own_connection)?;
     Ok(Read { subscription, warnings })

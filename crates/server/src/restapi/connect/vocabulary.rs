@@ -48,6 +48,9 @@ const DATA_WORDS: [(&str, Include); 10] = [
     ("prefill_tabs", Include::PrefillTabs),
 ];
 
+/// Unknown words that one warning names.
+const NAMED_MAX: usize = 8;
+
 /// One of the two lists of the older models.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum OlderList {
@@ -143,14 +146,33 @@ pub(crate) fn spread(patterns: Vec<EventPattern>, shape: MessageShape) -> Wanted
 }
 
 fn unknown(property: &str, text: &str, known: &[&str]) -> Failure {
-    let shown: String = text.chars().take(64).flat_map(char::escape_debug).collect();
+    let shown = excerpt(text);
     Failure::invalid_parameter(format!("{property} names '{shown}', which is no such event; it can hold {}", known.join(", ")))
 }
 
-/// What `includeData` asks for; words that are not known ask for nothing (reference: 1.5).
+/// A stranger's word as a message quotes it.
+fn excerpt(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// What `includeData` asks for; words that are not known ask for nothing (reference: 1.5). [`unknown_data`] names those.
 pub(super) fn read_data(words: &[String]) -> BTreeSet<Include> {
-    let read = |word: &String| DATA_WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, include)| *include);
-    words.iter().filter_map(read).collect()
+    words.iter().filter_map(|word| data_of(word)).collect()
+}
+
+/// What to say about words in `includeData` that ask for nothing: Connect takes them in silence, and whoever wrote one waits for what never
+/// comes. The first few are named.
+pub(super) fn unknown_data(words: &[String]) -> Option<String> {
+    let unknown: Vec<&String> = words.iter().filter(|word| data_of(word).is_none()).collect();
+    let shown: Vec<String> = unknown.iter().take(NAMED_MAX).map(|word| format!("'{}'", excerpt(word))).collect();
+    let more = if unknown.len() > NAMED_MAX { " and others" } else { "" };
+    let known: Vec<_> = DATA_WORDS.iter().map(|(known, _)| *known).collect();
+    (!unknown.is_empty())
+        .then(|| format!("includeData names {}{more}, which adds nothing; it can hold {}", shown.join(", "), known.join(", ")))
+}
+
+fn data_of(word: &str) -> Option<Include> {
+    DATA_WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, include)| *include)
 }
 
 /// The words for what is included.
@@ -271,10 +293,15 @@ mod tests {
     }
 
     #[test]
-    fn unknown_data_words_ask_for_nothing() {
+    fn unknown_data_words_ask_for_nothing_and_are_named() {
         let words = ["Documents", "status", "PAYMENT_TABS"].map(str::to_owned);
         let include = read_data(&words);
         assert_eq!(include, BTreeSet::from([Include::Documents, Include::PaymentTabs]));
         assert_eq!(data_words(&include), ["documents", "payment_tabs"]);
+        let warning = unknown_data(&words).expect("one is unknown");
+        assert!(warning.starts_with("includeData names 'status', which adds nothing; it can hold custom_fields, documents"), "{warning}");
+        assert_eq!(unknown_data(&["tabs".to_owned(), " Folders ".to_owned()]), None);
+        let many = unknown_data(&vec!["\u{1b}x".repeat(500); 500]).expect("all are");
+        assert!(many.len() < 4_000 && many.contains(" and others") && !many.contains('\u{1b}'), "{many}");
     }
 }
