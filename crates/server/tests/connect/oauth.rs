@@ -43,11 +43,21 @@ async fn saving_a_connection_asks_for_a_token_and_masks_the_secret() {
 
     // What was read can be sent back: the masked secret stays what it was.
     let changed = house.rest("PUT", "/connect/oauth", Some(with(made, &json!({"scope": "other"})))).await.expect(200);
-    assert_eq!(changed["scope"], "other");
+    assert_eq!((&changed["scope"], &changed["customParameters"]["audience"]), (&json!("other"), &json!("https://api.example/")));
     let config = house.app.configs.account(house.home.account.id).await.unwrap().unwrap();
     let stored = config.oauth.as_ref().unwrap();
     assert_eq!(stored.connection.client_secret.expose_secret(), "correct-horse-battery");
     assert!(stored.verified_at.is_some());
+
+    // A part of a connection changes it; a whole one takes its place.
+    let changed = house.rest("PUT", "/connect/oauth", Some(json!({"scope": "third"}))).await.expect(200);
+    assert_eq!((&changed["scope"], &changed["customParameters"]["audience"]), (&json!("third"), &json!("https://api.example/")));
+    let mut whole = connection(&server);
+    whole.as_object_mut().unwrap().retain(|name, _| !matches!(name.as_str(), "scope" | "customParameters"));
+    let replaced = house.rest("PUT", "/connect/oauth", Some(whole)).await.expect(200);
+    assert_eq!((&replaced["scope"], &replaced["customParameters"]), (&json!(""), &json!({})));
+    let form = String::from_utf8(server.requests().pop().unwrap().body.to_vec()).unwrap();
+    assert!(!form.contains("audience") && !form.contains("scope"), "the trial is made with what is saved: {form}");
 
     house.rest("DELETE", "/connect/oauth", Some(json!({}))).await.expect(200);
     house.rest("GET", "/connect/oauth", None).await.expect(404);

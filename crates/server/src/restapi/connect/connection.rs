@@ -9,13 +9,23 @@ use serde_json::{Map, Value, json};
 
 use crate::{failure::Failure, restapi::wire::Wire};
 
-/// Reads a connection. With `before`, absent properties stay as they are, and a secret that comes back as it was shown (masked) stays too.
+/// Properties without which there is no connection.
+const REQUIRED: [&str; 3] = ["authorizationServerUrl", "clientId", "clientSecret"];
+
+/// Reads a connection. With `before`, a body that holds every property a connection must have is a whole one and takes the other's place:
+/// a scope or custom parameters that are absent from it are gone. One that lacks some of them is a change, and what is absent stays as it
+/// is. (Connect "updates the configuration to the definition values provided" and says of none of them that it has to be there.) A secret
+/// that comes back as it was shown (masked) stays in either case, and so does what this form has no name for.
 ///
 /// # Errors
 /// 400 naming the property that is missing or of the wrong kind. Everything else is checked by [`crate::connection::check`].
 pub(super) fn read(wire: &Wire, before: Option<&OAuthConnection>) -> Result<OAuthConnection, Failure> {
     let text = |name: &str| wire.text(name);
     let mut connection = before.cloned().unwrap_or_else(|| OAuthConnection::new("", "", ""));
+    if REQUIRED.iter().all(|name| wire.has(name)) {
+        connection.scope = None;
+        connection.custom_parameters = CustomParameters::default();
+    }
     if let Some(url) = text("authorizationServerUrl")? {
         connection.token_url = url;
     }
@@ -118,5 +128,33 @@ mod tests {
         let rotated = read(&wire(json!({"clientSecret": "another-secret"})), Some(&before)).expect("complete");
         assert_eq!((rotated.client_secret.expose_secret(), rotated.client_id.as_str()), ("another-secret", "c"));
         assert!(read(&wire(json!({"clientId": "c"})), None).is_err(), "no token URL");
+    }
+
+    #[test]
+    fn a_whole_connection_replaces_the_one_before_and_a_part_of_one_changes_it() {
+        let whole = json!({"authorizationServerUrl": "https://id.example/t", "clientId": "c", "clientSecret": "0123456789abcdef"});
+        let with = |further: Value| {
+            let mut value = whole.clone();
+            value.as_object_mut().expect("an object").extend(further.as_object().expect("an object").clone());
+            wire(value)
+        };
+        let mut before = read(&with(json!({"scope": "notify", "customParameters": {"audience": "a"}})), None).expect("complete");
+        before.basic_encoding = countersign_core::auth::BasicEncoding::Raw;
+        let masked = before.client_secret.masked();
+        for (row, sent, scope, audience) in [
+            ("whole", with(json!({})), None, None),
+            ("whole, its secret masked", with(json!({"clientSecret": masked})), None, None),
+            ("whole, with a scope", with(json!({"scope": "other"})), Some("other"), None),
+            ("whole, with parameters", with(json!({"customParameters": {"audience": "b"}})), None, Some("b")),
+            ("a part", wire(json!({"clientSecret": "another-secret"})), Some("notify"), Some("a")),
+            ("a part, without parameters", wire(json!({"customParameters": {}})), Some("notify"), None),
+            ("nothing", wire(json!({})), Some("notify"), Some("a")),
+        ] {
+            let after = read(&sent, Some(&before)).expect(row);
+            let parameters: Vec<_> = after.custom_parameters.iter().map(|(_, value)| value).collect();
+            assert_eq!((after.scope.as_deref(), parameters), (scope, audience.into_iter().collect()), "{row}");
+            assert_eq!(after.basic_encoding, before.basic_encoding, "{row}: it has no name here");
+            assert!(!after.client_secret.is_empty(), "{row}");
+        }
     }
 }

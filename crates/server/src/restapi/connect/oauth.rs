@@ -35,7 +35,7 @@ async fn create(State(app): State<Arc<App>>, caller: Caller<Administers>, wire: 
     Ok(Answer::created(shown(&saved, &warnings)))
 }
 
-/// Absent properties stay as they are, and so does a secret that comes back masked.
+/// A whole connection replaces the one that is there, a part of one changes it; a secret that comes back masked stays.
 async fn update(State(app): State<Arc<App>>, caller: Caller<Administers>, wire: Wire) -> Result<Answer, Failure> {
     let before = account_oauth::found(&app, caller.account_id()).await?;
     let next = connection::read(&wire, Some(&before.connection))?;
