@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use countersign_core::shape::MessageShape;
 use countersign_server::openapi::{Answer, OPERATIONS, Operation, document};
 use serde_json::{Value, json};
 
@@ -60,6 +61,12 @@ fn the_document_holds_together() {
             assert!(used.contains(&format!("#/components/{kind}/{name}")), "nothing uses {kind}/{name}");
         }
     }
+}
+
+#[test]
+fn every_shape_of_a_message_is_in_the_document() {
+    let shapes: Vec<Value> = (0..=u8::MAX).filter_map(MessageShape::from_code).map(|shape| json!(shape)).collect();
+    assert_eq!(document()["components"]["schemas"]["MessageShape"]["enum"], json!(shapes));
 }
 
 fn references(value: &Value, found: &mut BTreeSet<String>) {
