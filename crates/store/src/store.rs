@@ -146,14 +146,6 @@ pub trait Store: Send + Sync + 'static {
         revision: u64,
     ) -> Result<Result<ConfigVersion, Refused>, StoreError>;
 
-    /// Overwrites an envelope-level subscription (pausing, disabling). Raises the account's version.
-    async fn put_envelope_subscription(
-        &self,
-        account: AccountId,
-        id: SubscriptionId,
-        object: Object,
-    ) -> Result<Result<ConfigVersion, Refused>, StoreError>;
-
     /// Deletes a subscription and cancels what waits for it (leased ones end with their attempt). Raises the version.
     async fn delete_subscription(
         &self,

@@ -178,7 +178,7 @@ async fn envelope_subscriptions_follow_the_version_of_their_account() {
     assert!(Arc::ptr_eq(&first, &find().await.expect("exists").1), "remembered");
     changed.paused = true;
     let object = Object::of(&changed).expect("serialises");
-    house.store.put_envelope_subscription(house.account, id, object).await.expect("stored").expect("exists");
+    house.store.put_subscription_at(house.account, id, object, changed.revision).await.expect("stored").expect("exists");
     house.cache.invalidate(house.account);
     assert!(find().await.expect("exists").1.paused);
     assert!(house.cache.subscription(AccountId(5), id).await.expect("read").is_none(), "of another account");

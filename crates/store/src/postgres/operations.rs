@@ -222,15 +222,6 @@ impl Store for PostgresStore {
         write!(self, tx => subscription::put_at(&tx, &self.inner.vault, account, id, &object, revision))
     }
 
-    async fn put_envelope_subscription(
-        &self,
-        account: AccountId,
-        id: SubscriptionId,
-        object: Object,
-    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
-        write!(self, tx => subscription::put_of_envelope(&tx, &self.inner.vault, account, id, &object))
-    }
-
     async fn delete_subscription(
         &self,
         account: AccountId,

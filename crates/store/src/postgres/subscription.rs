@@ -67,21 +67,6 @@ pub(super) async fn put(
     raised(conn, of).await
 }
 
-/// Overwrites an envelope-level one.
-pub(super) async fn put_of_envelope(
-    conn: &Conn,
-    vault: &Vault,
-    of: AccountId,
-    id: SubscriptionId,
-    object: &Object,
-) -> Result<Result<ConfigVersion, Refused>, Fault> {
-    let sealed = seal(vault, of, id, object)?;
-    if overwrite(conn, of, id, object, &sealed, "envelope IS NOT NULL").await? == 0 {
-        return Ok(Err(Refused::NotFound));
-    }
-    raised(conn, of).await
-}
-
 /// Overwrites one of either level that is still as it was read. Who waits for the row looks at it again when it is free.
 pub(super) async fn put_at(
     conn: &Conn,

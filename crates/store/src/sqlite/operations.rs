@@ -214,15 +214,6 @@ impl Store for SqliteStore {
         self.write(Weight::SMALL, move |tx| subscription::put_at(tx, account, id, &object, revision)).await
     }
 
-    async fn put_envelope_subscription(
-        &self,
-        account: AccountId,
-        id: SubscriptionId,
-        object: Object,
-    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
-        self.write(Weight::SMALL, move |tx| subscription::put_of_envelope(tx, account, id, &object)).await
-    }
-
     async fn delete_subscription(
         &self,
         account: AccountId,

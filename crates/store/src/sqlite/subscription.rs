@@ -54,19 +54,6 @@ pub(super) fn put(
     raised(tx, of)
 }
 
-/// Overwrites an envelope-level one.
-pub(super) fn put_of_envelope(
-    tx: &Tx<'_>,
-    of: AccountId,
-    id: SubscriptionId,
-    object: &Object,
-) -> Result<Result<ConfigVersion, Refused>, Fault> {
-    if !overwrite(tx, of, id, object, "envelope IS NOT NULL")? {
-        return Ok(Err(Refused::NotFound));
-    }
-    raised(tx, of)
-}
-
 /// Overwrites one of either level that is still as it was read.
 pub(super) fn put_at(
     tx: &Tx<'_>,

@@ -152,15 +152,6 @@ impl Store for FaultyStore {
         self.call("put_subscription_at", self.inner.put_subscription_at(account, id, object, revision)).await
     }
 
-    async fn put_envelope_subscription(
-        &self,
-        account: AccountId,
-        id: SubscriptionId,
-        object: Object,
-    ) -> Result<Result<ConfigVersion, Refused>, StoreError> {
-        self.call("put_envelope_subscription", self.inner.put_envelope_subscription(account, id, object)).await
-    }
-
     async fn delete_subscription(
         &self,
         account: AccountId,
