@@ -97,7 +97,7 @@ settings! {
         retention: Span = "COUNTERSIGN_RETENTION",
         /// How long a deleted envelope stays in the bin before it is removed for good; 0 keeps it (default 30d)
         bin_retention: Span = "COUNTERSIGN_BIN_RETENTION",
-        /// Compress what is stored: a third of the space for a tenth more processor time (default false)
+        /// Compress what is stored: a third of the space for an eighth more processor time (default false)
         compression: bool = "COUNTERSIGN_COMPRESSION",
         /// Disk space the store may take, in MiB, 128 or more; then intake answers 507 (default: no budget)
         disk_budget_mib: u64 = "COUNTERSIGN_DISK_BUDGET_MIB",
