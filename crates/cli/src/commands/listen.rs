@@ -22,6 +22,7 @@ use crate::{
     input::duration,
     listen::{
         checks::{self, CheckArgs, Checks, Replays},
+        ending::Ending,
         forwarding::{Forward, Forwarder},
         inbox::{Inbox, InboxPlan},
         outlet::{Outflow, Outlet, Pressure, Style},
@@ -34,7 +35,7 @@ use crate::{
     logging::{self, LogFormat},
     misuse::Misuse,
     output,
-    signals::stopped,
+    signals::Signals,
     span::Span,
 };
 
@@ -178,15 +179,11 @@ pub(crate) async fn run(given: Listen) -> anyhow::Result<ExitCode> {
     }
     served.push(tokio::spawn(serving::serve(listener, routes, tls, serving.clone())));
 
-    let told = tell(manner, outflow, &receiver, &title, &about, &origin, inbox.is_some()).await;
-    serving.cancel();
-    for served in served {
-        served.await.context("serving panicked")?;
-    }
+    let mut signals = Signals::hear()?;
+    let told = tell(manner, outflow, &receiver, &title, &about, &origin, &mut signals).await;
     drop(receiver);
-    if let Some(inbox) = inbox {
-        inbox.close().await;
-    }
+    let ending = Ending { serving, served, inbox };
+    ending.end(signals.next()).await?;
     if let Some(writer) = told? {
         // It ends with the last request; one that outlived its grace is not waited for.
         let _ = tokio::time::timeout(WRITER_GRACE, tokio::task::spawn_blocking(move || writer.join())).await;
@@ -206,19 +203,18 @@ async fn tell(
     title: &str,
     about: &[String],
     origin: &str,
-    has_store: bool,
+    signals: &mut Signals,
 ) -> anyhow::Result<Option<std::thread::JoinHandle<()>>> {
     let stop = CancellationToken::new();
     if manner == Manner::Screen {
         let title = format!("{title}  {}", about.join("; "));
-        let for_signals = stop.clone();
-        let signals = tokio::spawn(async move {
-            let _ = stopped().await;
-            for_signals.cancel();
-        });
-        let shown = screen::run(outflow, receiver, title, origin, &stop).await;
-        signals.abort();
-        return shown.map(|()| None);
+        let shown = screen::run(outflow, receiver, title, origin, &stop);
+        tokio::pin!(shown);
+        tokio::select! {
+            shown = &mut shown => return shown.map(|()| None),
+            () = signals.next() => stop.cancel(),
+        }
+        return shown.await.map(|()| None);
     }
     // It listens as well when nobody reads that.
     if manner == Manner::Written(Style::Json) {
@@ -233,9 +229,9 @@ async fn tell(
         _ => None,
     };
     tokio::select! {
-        stopped = stopped() => stopped?,
+        () = signals.next() => {}
         // An inbox goes on when nobody reads its lines; a listener without one is there to be read.
-        () = stop.cancelled(), if !has_store => {}
+        () = stop.cancelled(), if !matches!(receiver.after, After::Store(_)) => {}
     }
     Ok(writer)
 }

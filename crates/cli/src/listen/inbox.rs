@@ -41,6 +41,7 @@ use countersign_store::{
     query::{DeliveryAction, DeliveryFilter},
 };
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use self::noticed::Noticed;
 use super::{forwarding::Forward, gist::Gist, outlet::Outlet, tally::Tally};
@@ -218,6 +219,11 @@ impl Inbox {
             Err(NotSubmitted::Failed(failure)) => Err(failure),
             Err(NotSubmitted::StaleEnvelope) => Err(unknown()),
         }
+    }
+
+    /// Cuts off attempts under way, once it is being closed; `None` when it is closed already.
+    pub(crate) fn cut_off(&self) -> Option<CancellationToken> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(worker, _)| worker.cut_off())
     }
 
     /// Ends it: attempts under way may end, everything is settled, the store is closed last.

@@ -1,5 +1,7 @@
 //! `countersign listen`: what it accepts, refuses, explains, passes on and keeps.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use countersign_authority::{Client, Running, Settings};
 use countersign_listener::DUPLICATE_HEADER;
@@ -11,6 +13,9 @@ use super::support::{
     listening::{KEY, envelope, message, signed},
     until,
 };
+
+/// How long what is under way may go on after one signal, for requests as for attempts.
+const GRACE: Duration = Duration::from_secs(30);
 
 fn is_arrival(value: &Value, number: u64) -> bool {
     value["type"] == "arrival" && value["number"] == number
@@ -250,6 +255,43 @@ async fn what_waits_goes_to_where_the_application_moved() {
     let received = new.wait_for(1).await;
     assert_eq!((received[0].header("x-countersign-verified"), received[0].path.as_str()), (Some("none"), "/b"));
     listening.terminate().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_off_what_hangs_and_loses_nothing() {
+    let application = Listener::start().await;
+    application.answer(Answer::hang());
+    let url = application.url("/connect");
+    let arguments = ["--no-verify", "--store", "inbox", "--forward", &url, "--forward-timeout", "300s", "--quiet"];
+    let mut listening = Listening::start(&arguments).await;
+    let sender = Sender::new();
+    assert_eq!(sender.send(&listening.url, &message("envelope-sent", 1)).await.0, 200);
+    application.wait_for(1).await;
+    let told = Instant::now();
+    let words = listening.end_in_a_hurry().await;
+    assert!(words.contains("stopping at once") && words.contains("1 accepted"), "{words}");
+    assert!(told.elapsed() < GRACE, "nobody waited for the attempt: {:?}{words}", told.elapsed());
+
+    application.answer(Answer::ok());
+    listening.start_again().await;
+    let received = application.wait_for(2).await;
+    assert_eq!(received[0].header("x-countersign-delivery"), received[1].header("x-countersign-delivery"));
+    listening.terminate().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_drops_requests_under_way() {
+    let application = Listener::start().await;
+    application.answer(Answer::hang());
+    let url = application.url("/connect");
+    let mut listening = Listening::start(&["--no-verify", "--forward", &url, "--forward-timeout", "300s"]).await;
+    let (sender, to) = (Sender::new(), listening.url.clone());
+    let answer = tokio::spawn(async move { sender.post(&to, &[], message("envelope-sent", 1)).await });
+    application.wait_for(1).await;
+    let told = Instant::now();
+    listening.end_in_a_hurry().await;
+    assert!(told.elapsed() < GRACE, "nobody waited for the request: {:?}", told.elapsed());
+    assert!(answer.await.unwrap().is_err(), "it was not answered");
 }
 
 #[tokio::test]

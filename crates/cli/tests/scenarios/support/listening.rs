@@ -67,6 +67,17 @@ impl Listening {
         words
     }
 
+    /// Ends it as somebody does who will not wait for what is under way: with a second signal. Gives what it said.
+    pub(crate) async fn end_in_a_hurry(&mut self) -> String {
+        self.running.signal("-INT").await;
+        self.running.notes("press Ctrl-C again").await;
+        self.running.signal("-TERM").await;
+        let status = self.running.end().await;
+        let words = self.running.words();
+        assert!(status.success(), "listen ended with {status}{words}");
+        words
+    }
+
     /// The first line of JSON that fits.
     pub(crate) async fn told(&self, fits: impl Fn(&Value) -> bool) -> Value {
         let found = self.running.says_what(|line| serde_json::from_str::<Value>(line).ok().filter(|value| fits(value))).await;

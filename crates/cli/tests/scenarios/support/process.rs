@@ -62,18 +62,13 @@ impl Running {
 
     /// What is found in the first line on stdout in which there is something; `None` when no such line came in time.
     pub(crate) async fn says_what<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let mut seen = self.out.seen.clone();
-        let search = async {
-            loop {
-                if let Some(found) = self.out.all().iter().find_map(|line| find(line)) {
-                    return Some(found);
-                }
-                if seen.borrow_and_update().1 || seen.changed().await.is_err() {
-                    return None;
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, search).await.ok().flatten()
+        self.out.first(find).await
+    }
+
+    /// Waits for a line on stderr that holds these words.
+    pub(crate) async fn notes(&self, words: &str) {
+        let found = self.err.first(|line| line.contains(words).then_some(())).await;
+        found.unwrap_or_else(|| panic!("{} did not note '{words}'{}", self.name, self.words()));
     }
 
     /// Waits for the end.
@@ -141,6 +136,21 @@ impl Lines {
             sender.send_modify(|state| state.1 = true);
         });
         Self { kept, seen, reading }
+    }
+
+    async fn first<T>(&self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let mut seen = self.seen.clone();
+        let search = async {
+            loop {
+                if let Some(found) = self.all().iter().find_map(|line| find(line)) {
+                    return Some(found);
+                }
+                if seen.borrow_and_update().1 || seen.changed().await.is_err() {
+                    return None;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.ok().flatten()
     }
 
     fn all(&self) -> Vec<String> {
