@@ -1,12 +1,17 @@
 //! A PDF that is made to harm takes neither the server nor the envelope with it.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::support::{Client, Server, server::Options};
+use tokio::task::JoinSet;
+
+use super::support::{Client, Server, process::state_of, server::Options};
 
 /// Entries of the table of the hostile file that lead to one object. A reader that keeps a copy for each needs 12 GB.
 const ENTRIES: usize = 300;
@@ -14,6 +19,17 @@ const ENTRIES: usize = 300;
 const NUMBERS: usize = 1_000_000;
 /// What the server may have held at most: documents of a few megabytes several times over, and nothing of what reading one takes.
 const SERVER_BYTES_MAX: u64 = 400 << 20;
+
+/// What one file may take to be read.
+const READING_MAX: Duration = Duration::from_secs(30);
+/// Files that are measured at once.
+const AT_ONCE: usize = 2;
+/// Files that may wait for that.
+const WAITING_MAX: usize = 128;
+/// Files that are too many.
+const OVER: usize = 8;
+/// Far beyond what any upload takes here.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A PDF of one page, and a list of numbers to which so many entries lead.
 fn pdf(numbers: usize, entries: usize) -> Vec<u8> {
@@ -41,6 +57,21 @@ fn pdf(numbers: usize, entries: usize) -> Vec<u8> {
 
 fn document(id: &str, name: &str, bytes: &[u8]) -> Value {
     json!({"documentId": id, "name": name, "fileExtension": "pdf", "documentBase64": STANDARD.encode(bytes)})
+}
+
+/// An envelope with this one document, for one signer.
+fn envelope_with(pdf: &[u8]) -> Value {
+    json!({
+        "emailSubject": "A lease", "status": "sent", "documents": [document("1", "Lease", pdf)],
+        "recipients": {"signers": [{"name": "Ada", "email": "ada@example.com", "recipientId": "1", "routingOrder": "1"}]},
+    })
+}
+
+/// Halts a process that the server has started and that is none of these, once there is one: whoever reads then takes for ever.
+async fn halt_another(server: &Server, known: &[u32]) -> Option<u32> {
+    let id = server.children().into_iter().find(|id| !known.contains(id))?;
+    let told = tokio::process::Command::new("kill").args(["-STOP", &id.to_string()]).status().await.expect("kill is a program");
+    (told.success() && state_of(id).is_some_and(|(state, _)| state == 'T')).then_some(id)
 }
 
 /// The text of what is answered, however binary it is.
@@ -82,5 +113,77 @@ async fn a_pdf_that_takes_all_memory_stands_as_one_page_and_the_server_goes_on()
     let peak = server.memory_peak_bytes();
     println!("the server held {} MiB at most", peak >> 20);
     assert!(peak < SERVER_BYTES_MAX, "the server itself took {peak} bytes");
+    server.terminate().await;
+}
+
+#[tokio::test]
+async fn readers_that_hang_are_ended_and_whoever_finds_too_many_waiting_is_told_to_come_again() {
+    let server = Server::start(Options::dev()).await;
+    let restapi = server.restapi().patient(PATIENCE);
+    let upload = |definition: Value| {
+        let restapi = restapi.clone();
+        async move { restapi.send(Method::POST, "/envelopes", Some(&definition)).await.expect("an answer") }
+    };
+    let (mut hanging, mut halted, began) = (JoinSet::new(), Vec::new(), Instant::now());
+    for nth in 0.. {
+        assert!(nth < 20, "none of these could be halted while it was read{}", server.words());
+        // Each is another file: what was found unreadable is not read again.
+        let mut one = Box::pin(upload(envelope_with(&pdf(NUMBERS + nth, ENTRIES))));
+        let id = loop {
+            tokio::select! {
+                // It was over before anybody could halt it.
+                _ = &mut one => break None,
+                () = tokio::time::sleep(Duration::from_millis(1)) => {
+                    if let Some(id) = halt_another(&server, &halted).await {
+                        break Some(id);
+                    }
+                }
+            }
+        };
+        if let Some(id) = id {
+            halted.push(id);
+            hanging.spawn(one);
+        }
+        if halted.len() == AT_ONCE {
+            break;
+        }
+    }
+
+    // Nobody reads now: so many wait, and the others are told so at once.
+    let mut tame = JoinSet::new();
+    for _ in 0..WAITING_MAX + OVER {
+        tame.spawn(upload(envelope_with(&pdf(10, 3))));
+    }
+    for nth in 0..OVER {
+        let refused = tame.join_next().await.expect("one").expect("no panic");
+        assert_eq!((refused.status.as_u16(), refused.retry_after.as_deref()), (503, Some("1")), "{nth}: {}", refused.text);
+        assert!(refused.text.contains("TOO_MANY_DOCUMENTS"), "{}", refused.text);
+    }
+    assert!(began.elapsed() < READING_MAX, "all that while the two were being read: {:?}", began.elapsed());
+
+    // Their time is over, and everybody has their turn.
+    let mut slow = Vec::new();
+    while let Some(answered) = hanging.join_next().await {
+        let answered = answered.expect("no panic");
+        assert!(answered.status.is_success(), "{}", answered.text);
+        slow.push(answered.json()["envelopeId"].as_str().expect("an id").to_owned());
+    }
+    let waited = began.elapsed();
+    assert!(waited >= READING_MAX && waited < READING_MAX * 3, "{waited:?}");
+    while let Some(answered) = tame.join_next().await {
+        let answered = answered.expect("no panic");
+        assert!(answered.status.is_success(), "{}", answered.text);
+    }
+    println!("two readers halted: their uploads answered after {waited:.1?}, the {WAITING_MAX} behind them after {:.1?}", began.elapsed());
+    assert_eq!(server.children(), [0_u32; 0], "whoever was halted is gone");
+
+    // That was paid for once.
+    let (api, again) = (server.api(), Instant::now());
+    for id in &slow {
+        api.post(&format!("/envelopes/{id}/recipients/1/actions"), &json!({"action": "complete"})).await;
+        let audit = restapi.get(&format!("/envelopes/{id}/audit_events")).await.to_string();
+        assert!(audit.contains("Not Drawn") && audit.contains("reading it as a PDF takes too long."), "{audit}");
+    }
+    assert!(again.elapsed() < READING_MAX, "{:?}", again.elapsed());
     server.terminate().await;
 }

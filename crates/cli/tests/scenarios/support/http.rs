@@ -17,6 +17,7 @@ pub(crate) struct Client {
     http: hyper_util::client::legacy::Client<HttpConnector, Full<Bytes>>,
     base: String,
     token: Option<String>,
+    patience: Duration,
 }
 
 /// An answer.
@@ -34,7 +35,13 @@ impl Client {
     /// Requests go to the paths below `base`.
     pub(crate) fn new(base: impl Into<String>, token: Option<&str>) -> Self {
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http();
-        Self { http, base: base.into(), token: token.map(str::to_owned) }
+        Self { http, base: base.into(), token: token.map(str::to_owned), patience: PATIENCE }
+    }
+
+    /// Waits this long for each answer.
+    pub(crate) fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Sends; an error when there is no answer at all.
@@ -63,7 +70,8 @@ impl Client {
             let body = answer.into_body().collect().await.map_err(|e| e.to_string())?.to_bytes();
             Ok(Reply { status, retry_after, text: String::from_utf8_lossy(&body).into_owned() })
         };
-        tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| format!("{path}: no answer within {PATIENCE:?}"))?
+        let patience = self.patience;
+        tokio::time::timeout(patience, exchange).await.map_err(|_| format!("{path}: no answer within {patience:?}"))?
     }
 
     /// `GET`, which must be answered 2xx.

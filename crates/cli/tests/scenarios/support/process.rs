@@ -102,6 +102,14 @@ impl Running {
         assert!(told.success(), "{} cannot be sent {signal}", self.name);
     }
 
+    /// The processes that it has started and that have not ended, by their ids.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let parent = self.child.id().expect("it runs");
+        let processes = std::fs::read_dir("/proc").expect("the system lists processes").flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        ids.filter(|&id| state_of(id).is_some_and(|(state, of)| of == parent && state != 'Z')).collect()
+    }
+
     /// The most memory it has held so far, in bytes; what its own children hold is not in it.
     pub(crate) fn memory_peak_bytes(&self) -> u64 {
         let id = self.child.id().expect("it runs");
@@ -162,6 +170,15 @@ impl Drop for Lines {
     fn drop(&mut self) {
         self.reading.abort();
     }
+}
+
+/// What a process does (`T` is halted, `Z` ended), and who started it; `None` when there is no such process.
+pub(crate) fn state_of(id: u32) -> Option<(char, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // Its name stands in brackets, and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut words = rest.split_ascii_whitespace();
+    Some((words.next()?.chars().next()?, words.next()?.parse().ok()?))
 }
 
 fn is_set(command: &Command, variable: &std::ffi::OsStr) -> bool {

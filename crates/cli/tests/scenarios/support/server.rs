@@ -173,6 +173,11 @@ impl Server {
         told
     }
 
+    /// The processes that it has started and that have not ended, by their ids.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        self.running.children()
+    }
+
     /// The most memory it has held so far, in bytes.
     pub(crate) fn memory_peak_bytes(&self) -> u64 {
         self.running.memory_peak_bytes()
