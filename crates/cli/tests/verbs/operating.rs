@@ -198,7 +198,13 @@ async fn the_doctor_finds_what_is_wrong_and_says_what_to_do() {
     for words in ["is in use by a process", "this machine and the server agree", "it takes traffic", "1 live", "none is active"] {
         assert!(healthy.contains(words), "'{words}' in {healthy}");
     }
-    assert!(server.text(&["nodes"]).contains("live"));
+    let nodes = server.text(&["nodes"]);
+    for words in ["live", "waiting         0", "given up        0", "lanes of ", "  lanes  ", "  with backlog  0", "  breaker open  0"] {
+        assert!(nodes.contains(words), "'{words}' in {nodes}");
+    }
+    let shown = server.json(&["nodes"]);
+    assert_eq!(shown["lanes"]["incarnation"], shown["nodes"][0]["incarnation"], "{shown}");
+    assert_eq!((&shown["backlog"]["waiting"], &shown["lanes"]["breakerOpen"]), (&0.into(), &0.into()), "{shown}");
 
     let closed = crate::program::closed_address();
     server.json(&["config", "create", "--url", &listener.url("/"), "--events", "test"]);
