@@ -61,6 +61,55 @@ async fn a_crash_of_the_server_loses_nothing_and_the_store_goes_on() {
     store.close().await;
 }
 
+/// A server that accepts connections and says nothing, as one that is frozen does: neither a start nor a caller waits for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_accepts_and_says_nothing_is_unavailable_in_time() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = silent.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            kept.push(stream);
+        }
+    });
+    let url = format!("postgresql://u@{at}/d?connect_timeout=1");
+    let keys = KeySource::Given(vec![VaultKey::new([7; KEY_BYTES])]);
+    let opening = PostgresStore::open(Settings::new(Secret::new(url), keys));
+    let refused = tokio::time::timeout(Duration::from_secs(60), opening).await.expect("it does not wait for good").err();
+    assert!(matches!(refused, Some(OpenError::Unreachable { .. })), "{refused:?}");
+}
+
+/// Whoever waits for a read may go away, as a request whose client hung up does: the read does not go on without them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_nobody_waits_for_any_more_is_cancelled() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("gone", "template1");
+    let store = open(&server, "gone").await;
+    let (client, driver) = tokio_postgres::connect(&server.url("gone"), tokio_postgres::NoTls).await.expect("connects");
+    tokio::spawn(driver);
+    client.batch_execute("BEGIN; LOCK TABLE account IN ACCESS EXCLUSIVE MODE").await.expect("locked");
+    let reads_waiting = async |count: &str| {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%account%'";
+        for _ in 0..200 {
+            if server.ask("postgres", sql) == [count] {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    };
+    let read = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.accounts().await }
+    });
+    assert!(reads_waiting("1").await);
+    read.abort();
+    assert!(reads_waiting("0").await, "it was cancelled, while what it waited for is still locked");
+    client.batch_execute("ROLLBACK").await.expect("unlocked");
+    assert_eq!(store.accounts().await, Ok(Vec::new()), "and the store goes on");
+    store.close().await;
+}
+
 /// Two nodes that claim from the same lanes at the same time never get the same delivery, and together they get all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_claim_at_the_same_time_share_without_overlap() {

@@ -18,7 +18,7 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_postgres::AsyncMessage;
 
 use super::{
-    fault::{Fault, words},
+    fault::Fault,
     pool::{Connector, Pool},
     value::p,
 };
@@ -97,7 +97,7 @@ async fn listen(hints: Arc<Hints>, connector: Connector) {
     loop {
         let began = Instant::now();
         let ended = listen_once(&hints, &connector).await;
-        let reason = ended.err().map_or_else(|| "it was closed".to_owned(), |error| words(&error));
+        let reason = ended.err().map_or_else(|| "it was closed".to_owned(), |fault| crate::StoreError::from(fault).to_string());
         if began.elapsed() > RETRY_MAX {
             pause = RETRY_FIRST;
         }
@@ -108,8 +108,8 @@ async fn listen(hints: Arc<Hints>, connector: Connector) {
 }
 
 /// Listens until the connection ends.
-async fn listen_once(hints: &Hints, connector: &Connector) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = connector.config.connect(connector.tls.clone()).await?;
+async fn listen_once(hints: &Hints, connector: &Connector) -> Result<(), Fault> {
+    let (client, mut connection) = connector.begin().await?;
     let statement = format!("LISTEN {CHANNEL}");
     let listen = client.batch_execute(&statement);
     tokio::pin!(listen);
@@ -119,7 +119,7 @@ async fn listen_once(hints: &Hints, connector: &Connector) -> Result<(), tokio_p
             message = poll_fn(|context| connection.poll_message(context)) => match message {
                 Some(Ok(AsyncMessage::Notification(hint))) if hint.payload() != hints.me => hints.heard.notify_one(),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => return Err(error.into()),
                 None => return Ok(()),
             },
             begun = &mut listen, if !is_listening => {

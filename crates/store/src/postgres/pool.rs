@@ -6,23 +6,30 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::{Client, Config, Row};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_postgres::{Client, Config, Connection, Row, Socket};
 
 use super::{
     fault::{Fault, Severity},
-    tls::Tls,
+    tls::{Session, Tls},
     value::Param,
 };
 use crate::StoreError;
 
 /// How long a caller waits for a connection before it is told to come back.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What TLS, the start-up messages and authentication may take together, beyond the sockets of all hosts: a server that accepts and
+/// then says nothing (frozen, or behind a balancer without a server) is as bad as one that is away.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How connections are made.
 #[derive(Clone)]
@@ -33,14 +40,36 @@ pub(super) struct Connector {
 
 impl Connector {
     /// A new connection; what drives it ends with it.
-    pub(super) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await?;
+    pub(super) async fn connect(&self) -> Result<Client, Fault> {
+        let (client, connection) = self.begin().await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(error = %super::fault::words(&error), "a connection to the database ended");
             }
         });
         Ok(client)
+    }
+
+    /// A new connection that the caller drives. The driver bounds the wait for each host's socket and nothing after it, so that the whole is
+    /// bounded here.
+    pub(super) async fn begin(&self) -> Result<(Client, Connection<Socket, Session<Socket>>), Fault> {
+        match tokio::time::timeout(self.time_max(), self.config.connect(self.tls.clone())).await {
+            Ok(connected) => Ok(connected?),
+            Err(_) => Err(StoreError::Unavailable("the database accepts no new connection in time; try again later".into()).into()),
+        }
+    }
+
+    fn time_max(&self) -> Duration {
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX).max(1);
+        let socket = self.config.get_connect_timeout().copied().unwrap_or(HANDSHAKE_TIME_MAX);
+        socket.saturating_mul(hosts).saturating_add(HANDSHAKE_TIME_MAX)
+    }
+
+    /// Asks the server to end the statement that runs on a connection. When the request gets lost, the statement ends by itself.
+    fn cancel(&self, client: &Client) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (token, tls, time_max) = (client.cancel_token(), self.tls.clone(), self.time_max());
+        runtime.spawn(async move { tokio::time::timeout(time_max, token.cancel_query(tls)).await });
     }
 }
 
@@ -77,7 +106,13 @@ impl Pool {
             Some(client) => client,
             None => self.connector.connect().await?,
         };
-        Ok(Conn { client: Some(client), pool: Arc::clone(self), of_no_use: AtomicBool::new(false), _place: place })
+        Ok(Conn {
+            client: Some(client),
+            pool: Arc::clone(self),
+            of_no_use: AtomicBool::new(false),
+            running: AtomicU32::new(0),
+            _place: place,
+        })
     }
 
     fn an_idle_one(&self) -> Option<Client> {
@@ -118,11 +153,14 @@ pub(super) fn gone() -> StoreError {
     StoreError::Unavailable("the store is shutting down".into())
 }
 
-/// A connection in use. It goes back when it is dropped, unless a transaction is open on it or a statement was left behind.
+/// A connection in use. It goes back when it is dropped, unless a transaction is open on it, or a statement was left behind, because it
+/// took too long or because whoever waited for it went away: that one is cancelled.
 pub(super) struct Conn {
     client: Option<Client>,
     pool: Arc<Pool>,
     of_no_use: AtomicBool,
+    /// Statements whose end was not heard of.
+    running: AtomicU32,
     _place: OwnedSemaphorePermit,
 }
 
@@ -161,20 +199,21 @@ impl Conn {
         self.client.as_ref().ok_or_else(|| gone().into())
     }
 
-    /// A statement that does not end in time is cancelled, and its connection given up.
+    /// A statement that does not end in time is left behind.
     async fn timed<T>(&self, time_max: Duration, statement: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        if let Ok(done) = tokio::time::timeout(time_max, statement).await {
-            if done.as_ref().is_err_and(|fault| fault.severity() == Severity::Lost) {
-                self.give_up();
-            }
-            return done;
+        self.running.fetch_add(1, Ordering::Relaxed);
+        // Whoever waits may go away here; then it counts as running for good.
+        let Ok(done) = tokio::time::timeout(time_max, statement).await else { return Err(Fault::Late) };
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        if done.as_ref().is_err_and(|fault| fault.severity() == Severity::Lost) {
+            self.give_up();
         }
-        self.give_up();
-        if let Some(client) = &self.client {
-            let (token, tls) = (client.cancel_token(), self.pool.connector.tls.clone());
-            tokio::spawn(async move { token.cancel_query(tls).await });
-        }
-        Err(Fault::Late)
+        done
+    }
+
+    /// A statement may still run on it, so that nothing else can.
+    pub(super) fn is_left_behind(&self) -> bool {
+        self.running.load(Ordering::Relaxed) > 0
     }
 
     /// Not to be used again, whatever happens next.
@@ -197,10 +236,10 @@ impl Conn {
 
 impl Drop for Conn {
     fn drop(&mut self) {
-        if let Some(client) = self.client.take()
-            && !self.of_no_use.load(Ordering::Relaxed)
-            && !client.is_closed()
-        {
+        let Some(client) = self.client.take() else { return };
+        if self.is_left_behind() {
+            self.pool.connector.cancel(&client);
+        } else if !self.of_no_use.load(Ordering::Relaxed) && !client.is_closed() {
             self.pool.lock_idle().push(client);
         }
     }

@@ -18,7 +18,7 @@ use super::{
     batch::Batcher,
     clock::{DatabaseClock, TIME},
     doubt::Doubts,
-    fault::{OpenError, words},
+    fault::{Fault, OpenError, words},
     hints::Hints,
     importing,
     keys::{KeySource, open_vault},
@@ -28,7 +28,7 @@ use super::{
     tls::Tls,
     writers::{Recording, Settling},
 };
-use crate::{Compression, vault::Vault};
+use crate::{Compression, StoreError, vault::Vault};
 
 /// How the store runs. [`Settings::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -199,8 +199,13 @@ pub(super) fn connector(settings: &Settings) -> Result<(Address, Connector), Ope
 }
 
 pub(super) async fn connect(connector: &Connector, at: &str) -> Result<Client, OpenError> {
-    connector.connect().await.map_err(|error| {
-        let (at, reason) = (at.to_owned(), words(&error));
+    connector.connect().await.map_err(|fault| {
+        let at = at.to_owned();
+        let error = match fault {
+            Fault::Sql(error) => error,
+            other => return OpenError::Unreachable { at, reason: StoreError::from(other).to_string() },
+        };
+        let reason = words(&error);
         match error.code() {
             Some(code) if *code == SqlState::CANNOT_CONNECT_NOW || code.code().starts_with("53") => OpenError::Unreachable { at, reason },
             Some(_) => OpenError::Denied { at, reason },

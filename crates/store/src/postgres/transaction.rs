@@ -66,9 +66,9 @@ impl Tx {
         }
     }
 
-    /// Takes everything back.
+    /// Takes everything back. Where a statement was left behind the server does so, when the connection ends.
     pub(super) async fn roll_back(self) {
-        if self.conn.run("ROLLBACK").await.is_ok() {
+        if !self.conn.is_left_behind() && self.conn.run("ROLLBACK").await.is_ok() {
             self.conn.is_clean_again();
         }
     }
