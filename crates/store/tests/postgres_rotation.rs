@@ -61,6 +61,33 @@ async fn filled(store: &PostgresStore, count: usize) -> AccountId {
     account
 }
 
+/// Between the look at the nodes and the first step no node registers that could not read what is sealed from then on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_registers_at_the_same_time_keeps_the_key_from_being_replaced() {
+    let Some(server) = PostgresServer::start() else { return };
+    server.create_database("meanwhile", "template1");
+    let old = open(&given(&server, "meanwhile", &[1])).await;
+    let account = filled(&old, 3).await;
+    let (registering, driver) = tokio_postgres::connect(&server.url("meanwhile"), tokio_postgres::NoTls).await.expect("connects");
+    tokio::spawn(driver);
+    let late = "BEGIN; SELECT next FROM sequence WHERE name = 'node' FOR UPDATE;
+        INSERT INTO node (incarnation, name, number, started_at, expires_at, fenced) VALUES (1, 'late', 1, 0, 9000000000000000, false)";
+    registering.batch_execute(late).await.expect("a node that has not committed yet");
+    let both = given(&server, "meanwhile", &[2, 1]);
+    let rotating = open(&both).await;
+    let rotation = tokio::spawn(async move { rotating.rotate_key(&both).await });
+    while server.ask("meanwhile", "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted") != ["t"] {
+        assert!(!rotation.is_finished(), "it waits for the node to be there, or not");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    registering.batch_execute("COMMIT").await.expect("registered");
+    let refused = rotation.await.expect("it does not panic").expect_err("the node would read nothing any more");
+    let RotateError::NodesWithoutKey { nodes, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(nodes, &["late"]);
+    reads(&old, account, 3).await;
+    old.close().await;
+}
+
 /// In steps, without a stop: nodes that have both keys go on before, during and after it.
 #[tokio::test]
 async fn nodes_that_have_both_keys_go_on_while_everything_is_sealed_again() {

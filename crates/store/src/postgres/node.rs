@@ -77,7 +77,7 @@ pub(super) async fn register(
     now: Timestamp,
     ttl: Duration,
 ) -> Result<NodeRow, Fault> {
-    let counter = conn.only("SELECT next FROM sequence WHERE name = 'node' FOR UPDATE", &[]).await?;
+    let next = hold_registrations(conn).await?;
     keys::check_still_fits(conn, vault).await?;
     clear_expired(conn, clock.there(now)).await?;
     let known = conn.rows("SELECT incarnation, number::bigint FROM node", &[]).await?;
@@ -89,7 +89,6 @@ pub(super) async fn register(
     }
     // Numbers go round instead of starting from the lowest free one: a node that comes back after its clock was set back must
     // not make ids that it has made before.
-    let next: i64 = column(&counter, 0)?;
     let free = (next..next + NUMBERS).find(|candidate| !numbers.contains(&(candidate % NUMBERS)));
     let Some(free) = free else {
         return Err(StoreError::Unavailable(format!("{NUMBERS} nodes are registered; wait until dead ones have expired")).into());
@@ -116,6 +115,11 @@ pub(super) async fn register(
     )
     .await?;
     Ok(row)
+}
+
+/// From now on no other node registers until this transaction ends. Answers the number from which the next one looks for its own.
+pub(super) async fn hold_registrations(conn: &Conn) -> Result<i64, Fault> {
+    column(&conn.only("SELECT next FROM sequence WHERE name = 'node' FOR UPDATE", &[]).await?, 0)
 }
 
 /// Names of living nodes that do not seal with this key, or do not say.

@@ -18,7 +18,7 @@ use super::{
     pool::Conn,
     store::{PostgresStore, Settings},
     subscription,
-    transaction::{in_transaction, reading},
+    transaction::in_transaction,
     value::{column, p},
 };
 use crate::{
@@ -88,7 +88,8 @@ impl PostgresStore {
         };
         let vault = Vault::new(&keys).map_err(StoreError::from)?;
         let key_id = keys[0].id();
-        let nodes = self.without_key(&key_id).await.map_err(StoreError::from)?;
+        let (writes, now) = (&self.inner.writes, self.inner.clock.now().as_micros());
+        let nodes = in_transaction!(writes, tx => switch(&tx, &vault, &key_id, now)).map_err(StoreError::from)?;
         if !nodes.is_empty() {
             return Err(RotateError::NodesWithoutKey { key_id, nodes, file: file.cloned() });
         }
@@ -99,16 +100,8 @@ impl PostgresStore {
         Ok(Rotated { resealed, key_id })
     }
 
-    /// Living nodes that do not seal with this key.
-    async fn without_key(&self, key_id: &str) -> Result<Vec<String>, Fault> {
-        let inner = &self.inner;
-        let now = inner.clock.now().as_micros();
-        reading!(inner.reads, conn => node::sealing_otherwise(&conn, key_id, now))
-    }
-
     async fn reseal_all(&self, vault: &Vault) -> Result<u64, Fault> {
         let writes = &self.inner.writes;
-        in_transaction!(writes, tx => switch(&tx, vault))?;
         let mut resealed = 0;
         let mut after = i64::MIN;
         while let (Some(last), count) = in_transaction!(writes, tx => reseal_subscriptions(&tx, vault, after))? {
@@ -142,9 +135,14 @@ fn write(file: &std::path::Path, keys: &[VaultKey]) -> Result<(), RotateError> {
     key_file::write(file, keys).map_err(|e| RotateError::KeyFile { file: file.to_owned(), reason: e.to_string() })
 }
 
-/// From now on the database is sealed under the first key of this vault. Of two rotations at once the second finds a key that it does
-/// not have, and is refused.
-async fn switch(conn: &Conn, vault: &Vault) -> Result<(), Fault> {
+/// From now on the database is sealed under the first key of this vault, unless nodes live that do not seal with it, which are answered: no
+/// node registers between that look and the commit. Of two rotations at once the second finds a key that it does not have, and is refused.
+async fn switch(conn: &Conn, vault: &Vault, key_id: &str, now: i64) -> Result<Vec<String>, Fault> {
+    node::hold_registrations(conn).await?;
+    let otherwise = node::sealing_otherwise(conn, key_id, now).await?;
+    if !otherwise.is_empty() {
+        return Ok(otherwise);
+    }
     let sealed = keys::held_check(conn).await?;
     vault.passes_check(&sealed)?;
     if !vault.is_current(&sealed) {
@@ -154,7 +152,7 @@ async fn switch(conn: &Conn, vault: &Vault) -> Result<(), Fault> {
         conn.execute(retire, &[p(&keys::RETIRED), p(&replaced)]).await?;
         conn.execute("UPDATE fact SET value = $2 WHERE name = $1", &[p(&CHECK), p(&vault.sealed_check()?)]).await?;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 async fn reseal_subscriptions(conn: &Conn, vault: &Vault, after: i64) -> Result<(Option<i64>, u64), Fault> {
