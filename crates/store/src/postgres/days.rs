@@ -13,38 +13,50 @@ use super::{
     transaction::{in_transaction, reading},
 };
 
+/// Days from today from which a proof may be begun: the whole of tomorrow lies between, so that it has ended, or is ended by others, long
+/// before rows of its day come. A day that begins sooner has its rows in the default partition.
+const PROVEN_FROM: i64 = 2;
+
+/// Whether what has to be read beforehand is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Proofs {
+    /// At once, however long it takes.
+    Now,
+    /// Not now: the day is left out.
+    Later,
+}
+
 impl PostgresStore {
-    /// At the start: the days from today on, by the database's clock. A start does not fail for want of one.
+    /// At the start: the days from today on, by the database's clock, as far as they need no proof, which may take an hour. A start does not
+    /// fail for want of one.
     pub(super) async fn begin_days(&self) {
-        let begun = async {
-            let inner = &self.inner;
-            let now = inner.clock.now();
-            // A proof that a node did not live to end must not stand when its day begins.
-            for left in reading!(inner.reads, conn => partition::proofs_before(&conn, Day::of(now).plus(1)))? {
-                in_transaction!(&inner.writes, tx => partition::end_proof(&tx, left))?;
-            }
-            self.make_days(now).await
-        };
-        if let Err(fault) = begun.await {
+        let now = self.inner.clock.now();
+        if let Err(fault) = self.make_days(now, Proofs::Later).await {
             let error = crate::StoreError::from(fault);
             tracing::warn!(%error, "the partitions of the next days could not be made; trying again with the next round of upkeep");
         }
     }
 
     /// Makes the partitions of today and the next days, as far as they are missing.
-    pub(super) async fn make_days(&self, now: Timestamp) -> Result<(), Fault> {
+    pub(super) async fn make_days(&self, now: Timestamp, proofs: Proofs) -> Result<(), Fault> {
+        let inner = &self.inner;
         let today = Day::of(now);
-        for missing in reading!(self.inner.reads, conn => partition::missing(&conn, today))? {
-            self.make_day(missing, today).await?;
+        // A proof refuses rows of its day. One that a node did not live to end, or does not end soon, must not stand when its day begins,
+        // by whichever clock.
+        for left in reading!(inner.reads, conn => partition::proofs_before(&conn, today.plus(PROVEN_FROM)))? {
+            in_transaction!(&inner.writes, tx => partition::end_proof(&tx, left))?;
+        }
+        for missing in reading!(inner.reads, conn => partition::missing(&conn, today))? {
+            let proofs = if missing.day < today.plus(PROVEN_FROM) { Proofs::Later } else { proofs };
+            self.make_day(missing, proofs).await?;
         }
         Ok(())
     }
 
-    async fn make_day(&self, missing: Partition, today: Day) -> Result<(), Fault> {
+    async fn make_day(&self, missing: Partition, proofs: Proofs) -> Result<(), Fault> {
         let inner = &self.inner;
         let mut made = in_transaction!(&inner.writes, tx => partition::make(&tx, missing))?;
-        // Rows of today may be on their way: while they come in nothing can be proven of it.
-        if made == Made::NeedsProof && missing.day > today {
+        if made == Made::NeedsProof && proofs == Proofs::Now {
             in_transaction!(&inner.writes, tx => partition::begin_proof(&tx, missing))?;
             let proven = in_transaction!(&inner.writes, tx => partition::prove(&tx, missing));
             made = match proven {

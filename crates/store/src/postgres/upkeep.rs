@@ -11,6 +11,7 @@ use countersign_core::{
 
 use super::{
     content, credential,
+    days::Proofs,
     fault::Fault,
     idempotency, job, retention,
     store::PostgresStore,
@@ -159,7 +160,7 @@ impl PostgresStore {
 
     /// Everything that retention deletes.
     pub(super) async fn retain_all(&self, retention: Retention, now: Timestamp) -> Result<Retained, Fault> {
-        tried(self.make_days(now).await);
+        tried(self.make_days(now, Proofs::Now).await);
         let mut retained = self.retain_deliveries(retention).await?;
         self.retain_events(retention, &mut retained).await?;
         self.retain_attempts(retention, &mut retained).await?;
