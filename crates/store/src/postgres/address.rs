@@ -32,8 +32,7 @@ impl Address {
     /// certificate and its host, since encryption to whoever answers protects from nobody.
     pub(super) fn read(url: &Secret, password: Option<&Secret>) -> Result<Self, OpenError> {
         let url = url.expose_secret();
-        // The driver knows three words; what the stricter ones ask for is done anyway.
-        let known = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+        let known = in_known_words(url);
         let mut config: Config = known.parse().map_err(|error| OpenError::Address(why_not(&known, &error)))?;
         if config.get_hosts().is_empty() {
             return Err(OpenError::Address("it names no host".into()));
@@ -41,9 +40,9 @@ impl Address {
         if let Some(password) = password {
             config.password(password.expose_secret());
         }
-        let local = config.get_hosts().iter().all(is_local);
-        if !url.contains("sslmode=") {
-            config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
+        // What the driver takes where nothing is said is the word for "perhaps", and that counts only where it is said.
+        if config.get_ssl_mode() == SslMode::Prefer && mode(url).is_none_or(|(_, word)| word != "prefer") {
+            config.ssl_mode(if is_on_this_machine(&config) { SslMode::Disable } else { SslMode::Require });
         }
         if config.get_application_name().is_none() {
             config.application_name("countersign");
@@ -67,6 +66,30 @@ fn why_not(text: &str, error: &tokio_postgres::Error) -> String {
     } else {
         "it is neither a URL of PostgreSQL nor a list of key=value".into()
     }
+}
+
+/// Where the value of the last `sslmode` of a text is, and which: behind an equals sign, with spaces and quotes as a list of `key=value` may
+/// have them.
+fn mode(text: &str) -> Option<(usize, &str)> {
+    let (at, name) =
+        text.rmatch_indices("sslmode").find(|(at, _)| !text[..*at].ends_with(|before: char| before.is_ascii_alphanumeric()))?;
+    let value = text[at + name.len()..].trim_start().strip_prefix('=')?.trim_start();
+    let value = value.strip_prefix('\'').unwrap_or(value);
+    let end = value.find(|c: char| !c.is_ascii_alphabetic() && c != '-').unwrap_or(value.len());
+    Some((text.len() - value.len(), &value[..end]))
+}
+
+/// The driver knows three words for `sslmode`; what the stricter ones ask for is done anyway.
+fn in_known_words(text: &str) -> String {
+    match mode(text) {
+        Some((at, word @ ("verify-full" | "verify-ca"))) => format!("{}require{}", &text[..at], &text[at + word.len()..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// True when nothing leaves this machine: neither to the addresses that are dialled nor, where they are looked up, to the names.
+fn is_on_this_machine(config: &Config) -> bool {
+    config.get_hosts().iter().all(is_local) && config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
 }
 
 fn is_local(host: &Host) -> bool {
@@ -105,6 +128,18 @@ mod tests {
             ("postgresql://u@127.0.0.1:5433/d?sslmode=prefer", SslMode::Prefer),
             ("postgresql://u@localhost,db.example/d", SslMode::Require),
             ("host=/run/postgresql user=u", SslMode::Disable),
+            ("host=localhost user=u", SslMode::Disable),
+            ("host=localhost hostaddr=127.0.0.1 user=u", SslMode::Disable),
+            ("host=localhost hostaddr=203.0.113.5 user=u", SslMode::Require),
+            ("host=localhost,localhost hostaddr=127.0.0.1,203.0.113.5 user=u", SslMode::Require),
+            ("host=localhost sslmode = require user=u", SslMode::Require),
+            ("host=localhost sslmode='require' user=u", SslMode::Require),
+            ("host=localhost sslmode = 'verify-full' user=u", SslMode::Require),
+            ("host=db.example sslmode = disable user=u", SslMode::Disable),
+            ("host=db.example sslmode = prefer user=u", SslMode::Prefer),
+            ("host=db.example user=u password=sslmode=preferred", SslMode::Require),
+            ("host=db.example user=u application_name=xsslmode=prefer", SslMode::Require),
+            ("postgresql://u@127.0.0.1/d?sslmode=require", SslMode::Require),
         ] {
             assert_eq!(read(url).map(|address| address.config.get_ssl_mode()).ok(), Some(mode), "{url}");
         }
