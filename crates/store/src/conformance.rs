@@ -125,6 +125,7 @@ macro_rules! store_conformance {
                 a_settlement_without_an_exchange_writes_no_attempt,
                 a_lost_lease_is_refused,
                 a_bad_settlement_fails_alone,
+                a_settlement_given_again_stands,
                 what_is_given_back_is_as_it_was,
                 what_is_rerouted_waits_in_its_new_lane,
                 nothing_waits_for_a_deleted_subscription;

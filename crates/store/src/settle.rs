@@ -84,7 +84,8 @@ pub struct Settlement {
     pub delivery: DeliveryId,
     /// For the log's index.
     pub subscription: SubscriptionId,
-    /// The incarnation that holds the lease; [`crate::Refused::LeaseLost`] when another does by now.
+    /// The incarnation that holds the lease; [`crate::Refused::LeaseLost`] when another does by now, unless the delivery's last attempt is
+    /// this one: then it was settled by this before, whose answer was lost, and stands.
     pub by: Incarnation,
     /// When.
     pub now: Timestamp,

@@ -76,18 +76,9 @@ struct Settled {
     cleared: bool,
 }
 
-/// Whether these settlements may have been written before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Tried {
-    /// Never.
-    Not,
-    /// The connection broke under it, so that nobody knows. What has its attempt already was written then.
-    Before,
-}
-
 /// Settles all of these, each with its own answer; see [`crate::Store::settle`]. An attempt's id that is in use breaks a constraint,
 /// which takes everything back: then each is settled on its own.
-pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared], tried: Tried) -> Result<Vec<Result<(), Refused>>, Fault> {
+pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared]) -> Result<Vec<Result<(), Refused>>, Fault> {
     let mut rows = hold(conn, prepared.iter().map(|prepared| prepared.settlement.delivery)).await?;
     let wanted = still_wanted(conn, waiting_subscriptions(&rows, prepared)).await?;
     let mut answers = Vec::with_capacity(prepared.len());
@@ -98,11 +89,13 @@ pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared], tried: Tried) ->
             answers.push(Err(Refused::NotFound));
             continue;
         };
+        // Nobody else makes attempts of this id: it was settled by this before, and the answer was lost.
+        if settlement.attempt.as_ref().is_some_and(|attempt| row.last_attempt == Some(id(attempt.id.raw()))) {
+            answers.push(Ok(()));
+            continue;
+        }
         if !row.is_leased_to(settlement.by) {
-            // Nobody else makes attempts of this id.
-            let known =
-                tried == Tried::Before && settlement.attempt.as_ref().is_some_and(|attempt| row.last_attempt == Some(id(attempt.id.raw())));
-            answers.push(if known { Ok(()) } else { Err(Refused::LeaseLost) });
+            answers.push(Err(Refused::LeaseLost));
             continue;
         }
         if let Some(attempt) = &settlement.attempt {
@@ -114,8 +107,8 @@ pub(super) async fn settle(conn: &Conn, prepared: &[&Prepared], tried: Tried) ->
         }
         let next = settle_one(row, settlement, &wanted);
         keys.extend(row.order_key);
-        // A second settlement of the same delivery finds the lease gone.
-        row.state = next.state;
+        // A second settlement of the same delivery finds the lease gone, and whether it is the same one.
+        (row.state, row.last_attempt) = (next.state, next.last_attempt);
         settled.push(next);
         answers.push(Ok(()));
     }

@@ -4,8 +4,8 @@
 //! decision between reading and writing, so that one statement locks, checks and writes them. Whatever it leaves, for whatever
 //! reason, is settled the long way ([`super::settle::settle`]), which finds the reason.
 //!
-//! When the connection breaks it is not known whether the statement took place. Asking again is safe: what was settled is not
-//! leased any more, and the long way knows its attempt.
+//! When the connection breaks it is not known whether the statement took place. It is done again then, which is safe: what was settled is
+//! not leased any more, and the long way knows its attempt.
 
 use std::collections::HashSet;
 
@@ -28,6 +28,7 @@ const SETTLE: &str = "WITH held AS MATERIALIZED (
             n (id, leased_by, state, reason, at, attempts_made, retry_count, attempt, started_at, elapsed_us, attempt_retry_count, counted,
                status, class, error, exchange, answer_head)
         JOIN held ON held.id = n.id AND held.leased_by = n.leased_by
+            AND (n.attempt IS NULL OR held.last_attempt IS NULL OR held.last_attempt <> n.attempt)
     ), attempts AS (
         INSERT INTO attempt
             (id, delivery, previous, started_at, elapsed_us, retry_count, counted, status, class, error, exchange, answer_head)

@@ -1,9 +1,9 @@
-//! Transactions and reads, tried again where that is safe.
+//! Transactions, single statements and reads, tried again where that is safe.
 //!
 //! What failed before its commit was sent did not happen, so it is tried again on a new connection, or after whoever was in
-//! the way. A connection that breaks while the commit is under way leaves it open whether it happened: that is never tried
-//! again here. The caller is told that the store was unavailable, and what it does next is safe either way, since every row
-//! has an id that its maker chose.
+//! the way. A connection that breaks while the commit is under way leaves it open whether it happened: a transaction is never tried
+//! again then. The caller is told that it is not known ([`crate::StoreError::Unknown`]), and what it does next is safe either way, since
+//! every row has an id that its maker chose. A statement that commits by itself has no such moment: see [`in_one_statement`].
 
 use std::{
     ops::Deref,
@@ -152,6 +152,16 @@ macro_rules! reading {
     }};
 }
 pub(super) use reading;
+
+/// Runs an expression of one statement that writes and commits by itself, as often as [`Tries`] says, which is also when the connection
+/// broke, so that it may have happened. Hence the statement either does no harm when it is done twice, or its expression answers
+/// [`Fault::Unknown`] then, which is not tried again.
+macro_rules! in_one_statement {
+    ($pool:expr, $conn:ident => $work:expr) => {
+        $crate::postgres::transaction::reading!($pool, $conn => $work)
+    };
+}
+pub(super) use in_one_statement;
 
 /// A fault as the trait's callers see it.
 pub(super) fn answered<T>(done: Result<T, Fault>) -> Result<T, StoreError> {

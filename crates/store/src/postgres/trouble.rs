@@ -7,7 +7,7 @@ use countersign_core::{
     config::Secrets,
     delivery::{Delivery, DeliveryState},
     event::{Event, EventDetail, EventName, Snapshot},
-    id::{AccountGuid, AccountId, AttemptId, DeliveryId, EventId, IdSource, Incarnation, ListenerId, SubscriptionId},
+    id::{AccountGuid, AccountId, DeliveryId, EventId, IdSource, Incarnation, ListenerId, SubscriptionId},
     subscription::MessageShape,
 };
 use countersign_testkit::PostgresServer;
@@ -15,16 +15,13 @@ use countersign_testkit::PostgresServer;
 use super::{
     doubt::Doubt,
     keys::KeySource,
-    settle::{self, Prepared, Tried},
     store::{PostgresStore, Settings},
-    transaction::in_transaction,
 };
 use crate::{
-    Compression, Refused, Store, StoreError,
+    Store,
     claim::{Claim, LaneQuota},
     objects::Object,
     record::{Record, Recorded},
-    settle::{AttemptRow, Exchange, Next, Settlement},
     vault::{KEY_BYTES, VaultKey},
 };
 
@@ -133,47 +130,4 @@ async fn a_node_whose_clock_is_a_minute_fast_takes_no_lease_and_keeps_its_own_no
     assert!(fast_row.is_none_or(|node| node.expires_at == later), "{nodes:?}");
     right.close().await;
     fast.close().await;
-}
-
-/// The connection broke under a settlement, which had been written: it stands, and its attempt is there once.
-#[tokio::test]
-async fn a_settlement_whose_answer_was_lost_stands_when_it_is_given_again() {
-    let Some(server) = PostgresServer::start() else { return };
-    server.create_database("trouble", "template1");
-    let store = open(&server).await;
-    let delivery = waiting(&store).await;
-    let by = store.register_node("a", 1, NOW, LEASE).await.expect("registered").incarnation;
-    assert_eq!(claim(&store, by, NOW).await, [delivery.id]);
-    let attempt = AttemptRow {
-        id: AttemptId::from_raw(IdSource::new(2).next(NOW)),
-        started_at: NOW,
-        elapsed_us: 1,
-        retry_count: 0,
-        class: "accepted".into(),
-        status: Some(200),
-        error: None,
-        counted: true,
-        exchange: Exchange::default(),
-        answer_head: bytes::Bytes::new(),
-    };
-    let settlement = Settlement {
-        delivery: delivery.id,
-        subscription: delivery.subscription,
-        by,
-        now: NOW,
-        attempt: Some(std::sync::Arc::new(attempt)),
-        attempts_made: 1,
-        retry_count: 1,
-        next: Next::Delivered,
-    };
-    assert_eq!(store.settle(vec![settlement.clone()]).await, Ok(vec![Ok(())]));
-    let prepared = Prepared::of(settlement, Compression::Off).expect("serialises");
-    for (tried, answer) in [(Tried::Before, Ok(())), (Tried::Not, Err(Refused::LeaseLost))] {
-        let writes = &store.inner.writes;
-        let answers = in_transaction!(writes, tx => settle::settle(&tx, &[&prepared], tried));
-        assert_eq!(answers.map_err(StoreError::from), Ok(vec![answer]), "{tried:?}");
-    }
-    let read = store.delivery(delivery.account, delivery.id).await.expect("read").expect("exists");
-    assert_eq!(read.attempts.len(), 1);
-    store.close().await;
 }

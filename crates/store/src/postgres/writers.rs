@@ -1,22 +1,15 @@
 //! The two kinds of write on the path of an event, coalesced: recording and settling.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Instant,
-};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use super::{
     batch::{Answers, Kind},
     fault::{Fault, Severity},
     pool::{Conn, Pool},
     record, record_at_once, settle,
-    settle::{Prepared, Tried},
+    settle::Prepared,
     settle_at_once,
-    transaction::{in_transaction, reading},
+    transaction::{in_one_statement, in_transaction},
 };
 use crate::{
     Refused, StoreError,
@@ -59,7 +52,7 @@ impl Recording {
             conn.committed_in(began.elapsed());
             Ok(answers)
         };
-        match reading!(&self.pool, conn => work(&conn)) {
+        match in_one_statement!(&self.pool, conn => work(&conn)) {
             // One of them spoiled it for all.
             Err(fault) if fault.severity() == Severity::Item => self.in_steps(items).await,
             Err(fault) => Err(fault.into()),
@@ -96,16 +89,15 @@ impl Kind for Settling {
     type Answer = ();
 
     async fn write(&self, items: &[&Prepared]) -> Result<Answers<()>, StoreError> {
-        let (began, tries) = (Instant::now(), AtomicU32::new(0));
+        let began = Instant::now();
         let work = async |conn: &Conn| {
-            tries.fetch_add(1, Ordering::Relaxed);
             let settled = settle_at_once::settle(conn, items).await?;
             if !settled.is_empty() {
                 conn.committed_in(began.elapsed());
             }
             Ok(settled)
         };
-        let mut settled = match reading!(&self.pool, conn => work(&conn)) {
+        let mut settled = match in_one_statement!(&self.pool, conn => work(&conn)) {
             Ok(settled) => settled,
             // One of them spoiled it for all.
             Err(fault) if fault.severity() == Severity::Item => HashSet::new(),
@@ -114,25 +106,24 @@ impl Kind for Settling {
         // The first one of a delivery that was settled is the one that did it.
         let done: Vec<bool> = items.iter().map(|item| settled.remove(&item.settlement.delivery)).collect();
         let rest: Vec<&Prepared> = items.iter().zip(&done).filter(|(_, done)| !**done).map(|(item, _)| *item).collect();
-        let tried = if tries.into_inner() > 1 { Tried::Before } else { Tried::Not };
-        let mut answers = self.in_steps(&rest, tried).await?.into_iter();
+        let mut answers = self.in_steps(&rest).await?.into_iter();
         let answer = |done: &bool| if *done { Some(Ok(Ok(()))) } else { answers.next() };
         Ok(done.iter().filter_map(answer).collect())
     }
 }
 
 impl Settling {
-    async fn in_steps(&self, items: &[&Prepared], tried: Tried) -> Result<Answers<()>, StoreError> {
+    async fn in_steps(&self, items: &[&Prepared]) -> Result<Answers<()>, StoreError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let together = in_transaction!(&self.pool, tx => settle::settle(&tx, items, tried));
+        let together = in_transaction!(&self.pool, tx => settle::settle(&tx, items));
         match answers(together, items.len())? {
             Some(answers) => Ok(answers),
             None => {
                 let mut answers = Vec::with_capacity(items.len());
                 for item in items {
-                    let alone = in_transaction!(&self.pool, tx => settle::settle(&tx, &[*item], tried));
+                    let alone = in_transaction!(&self.pool, tx => settle::settle(&tx, &[*item]));
                     answers.push(alone_answer(alone));
                 }
                 Ok(answers)

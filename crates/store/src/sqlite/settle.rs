@@ -80,6 +80,9 @@ fn settle_one(tx: &Tx<'_>, prepared: &Prepared) -> Result<Result<(), Refused>, F
     let Prepared { settlement, exchange } = prepared;
     let row = id(settlement.delivery.raw());
     let leased = match leased(tx, row, settlement.by)? {
+        // It was settled by this before, and is out again, or not.
+        Ok(leased) if leased.last_attempt.is_some() && leased.last_attempt == attempt_of(settlement) => return Ok(Ok(())),
+        Err(Refused::LeaseLost) if is_last_attempt(tx, row, settlement)? => return Ok(Ok(())),
         Ok(leased) => leased,
         Err(refused) => return Ok(Err(refused)),
     };
@@ -147,6 +150,16 @@ fn delivered_at_once(tx: &Tx<'_>, Prepared { settlement, exchange }: &Prepared) 
         attempt::insert(tx, settlement.delivery, None, attempt, exchange)?;
     }
     Ok(changed == 1)
+}
+
+fn is_last_attempt(tx: &Tx<'_>, row: i64, settlement: &Settlement) -> Result<bool, Fault> {
+    let Some(attempt) = attempt_of(settlement) else { return Ok(false) };
+    let mut select = tx.conn.prepare_cached("SELECT 1 FROM delivery WHERE id = ?1 AND last_attempt = ?2")?;
+    Ok(select.exists(params![row, attempt])?)
+}
+
+fn attempt_of(settlement: &Settlement) -> Option<i64> {
+    settlement.attempt.as_ref().map(|attempt| id(attempt.id.raw()))
 }
 
 fn leased(tx: &Tx<'_>, row: i64, by: Incarnation) -> Result<Result<Leased, Refused>, Fault> {
