@@ -1,6 +1,6 @@
 //! Settings of `serve`: `countersign.toml`, then `COUNTERSIGN_*`, then flags; the later wins. Unknown keys are refused.
 
-mod ranges;
+pub(crate) mod ranges;
 
 use std::{
     net::SocketAddr,

@@ -55,9 +55,12 @@ pub struct AcceptedCertificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateRefused {
-    /// The sender showed none, or a proxy that is not trusted named one.
+    /// The sender showed none.
     #[error("the sender has shown no client certificate")]
     Missing,
+    /// A header names one, and who sent it is no trusted proxy: it was not read.
+    #[error("the header with the client certificate was ignored, since {0} is no trusted proxy")]
+    UntrustedProxy(IpAddr),
     /// A trusted proxy sent a header that does not hold exactly one certificate.
     #[error("the proxy's header does not hold exactly one certificate; check what the proxy sets")]
     Unreadable,

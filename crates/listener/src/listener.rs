@@ -68,6 +68,11 @@ impl Listener {
     pub(crate) fn certificate(&self, head: &Parts) -> Shown {
         let Some((peer, named)) = self.0.proxies.certificate(&head.headers, (self.0.find_peer)(&head.extensions)) else {
             let own = head.extensions.get::<PeerCertificate>().cloned();
+            // Whoever forgot to trust the proxy looks for the certificate in vain.
+            if own.is_none() && self.0.certificate.is_some() && self.0.proxies.is_named_in(&head.headers) {
+                let peer = (self.0.find_peer)(&head.extensions);
+                return Err(peer.map_or(CertificateRefused::Missing, CertificateRefused::UntrustedProxy));
+            }
             return Ok(own.map(|certificate| (certificate, CertificateSource::Connection)));
         };
         Ok(named?.map(|certificate| (certificate, CertificateSource::Proxy(peer))))

@@ -155,6 +155,11 @@ impl TrustedProxies {
         }
     }
 
+    /// True when a header is there in which one of the proxies would name a certificate.
+    pub(crate) fn is_named_in(&self, headers: &HeaderMap) -> bool {
+        self.0.iter().any(|proxy| headers.get(&proxy.header).is_some_and(|value| !value.is_empty()))
+    }
+
     fn at(&self, peer: IpAddr) -> Option<&TrustedProxy> {
         self.0.iter().find(|proxy| proxy.is_at(peer))
     }

@@ -14,10 +14,12 @@ use axum::Router;
 use clap::Args;
 use countersign_core::retry::RetryProfile;
 use countersign_server::{health, serving};
+use countersign_store::sqlite::OpenError;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    database::make_private,
     dev_tls::{self, ClientCertificates},
     input::duration,
     listen::{
@@ -35,6 +37,7 @@ use crate::{
     logging::{self, LogFormat},
     misuse::Misuse,
     output,
+    settings::ranges,
     signals::Signals,
     span::Span,
 };
@@ -120,6 +123,14 @@ struct Forwarding {
     admin_listen: Option<SocketAddr>,
 }
 
+impl Forwarding {
+    /// Refuses what would keep nothing, or refuse everything, as `serve` does.
+    fn check(&self) -> anyhow::Result<()> {
+        ranges::within("--retention", self.retention, &ranges::RETENTION, ranges::RETENTION_WORDS)?;
+        ranges::within("--disk-budget-mib", self.disk_budget_mib, &ranges::DISK_BUDGET_MIB, ranges::DISK_BUDGET_WORDS)
+    }
+}
+
 /// How arrivals are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Manner {
@@ -138,6 +149,7 @@ pub(crate) async fn run(given: Listen) -> anyhow::Result<ExitCode> {
     let replays = if given.forwarding.store.is_some() { Replays::ByTheStore } else { Replays::InMemory };
     let certificates =
         if given.require_client_cert.is_some() { checks::ClientCertificates::Demanded } else { checks::ClientCertificates::NotAsked };
+    given.forwarding.check()?;
     let checks = given.checks.checks(replays, certificates)?;
     let listener = given.listener().await?;
     let address = listener.local_addr()?;
@@ -149,7 +161,7 @@ pub(crate) async fn run(given: Listen) -> anyhow::Result<ExitCode> {
     let tally = Arc::new(Tally::default());
     let (after, inbox) = given.after(outlet.clone(), &tally).await?;
     let title = format!("countersign listens on {origin}");
-    let about = about(&checks, ca.as_deref());
+    let mut about = about(&checks, ca.as_deref());
     let receiver = Arc::new(Receiver {
         checks,
         after,
@@ -173,6 +185,7 @@ pub(crate) async fn run(given: Listen) -> anyhow::Result<ExitCode> {
             None => routes = Router::new().fallback_service(router(&receiver)).merge(operations),
             Some(admin) => {
                 let admin = TcpListener::bind(admin).await.with_context(|| format!("--admin-listen: {admin} cannot be listened on"))?;
+                about.push(format!("health and metrics on http://{}", admin.local_addr()?));
                 served.push(tokio::spawn(serving::serve(admin, operations, None, serving.clone())));
             }
         }
@@ -231,7 +244,9 @@ async fn tell(
     tokio::select! {
         () = signals.next() => {}
         // An inbox goes on when nobody reads its lines; a listener without one is there to be read.
-        () = stop.cancelled(), if !matches!(receiver.after, After::Store(_)) => {}
+        () = stop.cancelled(), if !matches!(receiver.after, After::Store(_)) => {
+            output::note("countersign: nobody reads the output any more, so listen ends; with --store, or --quiet, it goes on");
+        }
     }
     Ok(writer)
 }
@@ -280,7 +295,7 @@ impl Listen {
             return Ok((Some(dev_tls::listener_from_files(certificate, key, &clients)?), None));
         }
         let folder = self.forwarding.store.clone().unwrap_or_else(|| TLS_FOLDER.into());
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        make_private(&folder).with_context(|| format!("making {}", folder.display()))?;
         let (config, ca) = dev_tls::listener_config(&folder, &clients)?;
         Ok((Some(config), Some(ca)))
     }
@@ -309,7 +324,14 @@ impl Listen {
             disk_bytes_max: forwarding.disk_budget_mib.map(|mib| mib.saturating_mul(1 << 20)),
             operations_apart: forwarding.admin_listen.is_some(),
         };
-        let inbox = Arc::new(Inbox::open(&plan, outlet, tally).await?);
+        let inbox = Inbox::open(&plan, outlet, tally).await.map_err(|error| match error.downcast_ref() {
+            Some(OpenError::InUse { dir }) => anyhow::anyhow!(
+                "the inbox {} is in use by another countersign process; stop that one, or name another directory with --store",
+                dir.display()
+            ),
+            _ => error,
+        });
+        let inbox = Arc::new(inbox?);
         Ok((After::Store(Arc::clone(&inbox)), Some(inbox)))
     }
 }

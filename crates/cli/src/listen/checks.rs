@@ -1,10 +1,10 @@
 //! What is checked: flags become a [`Listener`] of the kit.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
-use countersign_core::Secret;
+use countersign_core::{Secret, id::AccountGuid};
 use countersign_listener::{
     BasicCheck, BearerCheck, ClientCertificateCheck, Fetch, FetchFailed, Introspector, Jwks, JwtVerifier, Listener, ListenerBuilder,
     MemoryReplayGuard, MetadataLocation, REPLAY_WINDOW_SECONDS, TokenExpectations,
@@ -20,9 +20,13 @@ use super::{proxied::ProxyArgs, watched::Watched};
 use crate::{
     input::{Inputs, Source},
     misuse::Misuse,
-    output, trust,
+    output,
+    settings::ranges,
+    trust,
 };
 
+/// Below it no message fits; above it the memory for all bodies together would not take one.
+const BODY_BYTES: RangeInclusive<usize> = 1_024..=256 << 20;
 /// How long connecting to an authorization server may take; the kit bounds the whole exchange.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -123,20 +127,20 @@ impl CheckArgs {
     /// Misuse: nothing to check, a key that is none, a file that cannot be read.
     pub(crate) fn checks(&self, replays: Replays, certificates: ClientCertificates) -> anyhow::Result<Checks> {
         let mut inputs = Inputs::default();
+        ranges::within("--body-bytes-max", self.body_bytes_max, &BODY_BYTES, "1024 to 268435456 (256 MiB)")?;
         let body_bytes_max = self.body_bytes_max.unwrap_or(countersign_listener::BODY_BYTES_MAX);
         if self.no_verify {
             return Ok(Checks { listener: None, keys: Vec::new(), words: "NOTHING IS VERIFIED (--no-verify)".to_owned(), body_bytes_max });
         }
         let mut words = Vec::new();
         let mut builder = Listener::builder().body_bytes_max(body_bytes_max);
-        let proxy = self.proxy.proxy();
+        let proxy = self.proxy.proxy()?;
         if certificates == ClientCertificates::Demanded || proxy.is_some() {
             let mut check = ClientCertificateCheck::verified();
             for name in &self.client_cert_name {
                 check = check.dns_name(name).map_err(|refused| Misuse::error(format!("--client-cert-name: {refused}")))?;
             }
-            let named = if proxy.is_some() { " as the proxy in front names it" } else { "" };
-            words.push(format!("client certificate{named}"));
+            words.push(format!("client certificate{}", self.proxy.words().unwrap_or_default()));
             builder = builder.client_certificate(check);
             if let Some(proxy) = proxy {
                 builder = builder.trusted_proxy(proxy);
@@ -171,8 +175,14 @@ impl CheckArgs {
         }
         if words.is_empty() {
             return Err(Misuse::error(
-                "nothing would be verified; give --hmac-key, --basic, --issuer, --require-client-cert or --client-cert-header, or --no-verify to accept every message",
+                "nothing would be verified (--audience and --account say what a message that is verified must hold); give --hmac-key, --standard-webhooks-key, --basic, --issuer, --require-client-cert or --client-cert-header, or --no-verify to accept every message",
             ));
+        }
+        if let Some(other) = self.account.iter().find(|id| id.parse::<AccountGuid>().is_err()) {
+            return Err(Misuse::error(format!(
+                "--account: '{}' is no account id; write it as Connect sends it, like 8b411bfe-9e37-4d04-8d0e-b5a3b6a4a1b2",
+                output::escape(other)
+            )));
         }
         if !self.account.is_empty() {
             words.push(format!("account {}", output::escape(&self.account.join(" or "))));
@@ -199,6 +209,11 @@ impl CheckArgs {
 
     fn bearer(&self, inputs: &mut Inputs) -> anyhow::Result<Option<(BearerCheck, String)>> {
         let Some(issuer) = &self.issuer else { return Ok(None) };
+        for (endpoint, flag) in [(&self.jwks, "--jwks"), (&self.introspect, "--introspect")] {
+            if let Some(endpoint) = endpoint {
+                check_endpoint(endpoint, flag)?;
+            }
+        }
         let audience = self.audience.as_ref().ok_or_else(|| Misuse::error("--audience is missing: name whom tokens must be for"))?;
         let mut expected = if self.client.is_empty() {
             TokenExpectations::dangerous_any_client(issuer, audience)
@@ -234,6 +249,20 @@ impl CheckArgs {
             let tls = Arc::clone(&tls);
             async move { fetch(tls, request, answer_bytes_max).await.map_err(|error| FetchFailed(format!("{error:#}"))) }
         })
+    }
+}
+
+/// Refuses what could never be asked. Whoever gave it is told the flag and not the value, which may hold a password.
+fn check_endpoint(endpoint: &Uri, flag: &str) -> anyhow::Result<()> {
+    let refused = |why: &str| Err(Misuse::error(format!("{flag}: {why}; write it like https://id.example/path")));
+    let (Some(authority), Some(host)) = (endpoint.authority(), endpoint.host()) else { return refused("it names no host") };
+    if authority.as_str().contains('@') {
+        return refused("a user name and password in a URL are sent to nobody; leave them out");
+    }
+    match endpoint.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if is_loopback(host.trim_matches(['[', ']'])) => Ok(()),
+        _ => refused("it is asked over https, or over http on this machine alone"),
     }
 }
 

@@ -9,6 +9,8 @@ use clap::Args;
 use countersign_listener::{IpNet, TrustedProxy};
 use http::HeaderName;
 
+use crate::misuse::Misuse;
+
 /// How the proxy is known, and where it writes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Checks")]
@@ -26,9 +28,24 @@ pub(crate) struct ProxyArgs {
 }
 
 impl ProxyArgs {
+    /// Which header names the certificate, and from whom it is believed, for the line that says what is checked.
+    pub(crate) fn words(&self) -> Option<String> {
+        let CertificateHeader { name, .. } = self.client_cert_header.as_ref()?;
+        let peers: Vec<String> = self.trusted_proxy.iter().map(ToString::to_string).collect();
+        Some(format!(" as the proxy at {} names it in {name}", peers.join(" or ")))
+    }
+
     /// The proxy, if one is trusted.
-    pub(crate) fn proxy(&self) -> Option<TrustedProxy> {
-        let CertificateHeader { form, name } = self.client_cert_header.clone()?;
+    ///
+    /// # Errors
+    /// Misuse: one header for the certificate and for the verdict about it.
+    pub(crate) fn proxy(&self) -> anyhow::Result<Option<TrustedProxy>> {
+        let Some(CertificateHeader { form, name }) = self.client_cert_header.clone() else { return Ok(None) };
+        if self.client_cert_verify_header.as_ref() == Some(&name) {
+            return Err(Misuse::error(format!(
+                "--client-cert-verify-header and --client-cert-header are both {name}; one holds the proxy's verdict, the other the certificate"
+            )));
+        }
         let peers = self.trusted_proxy.iter().copied();
         let proxy = match form {
             Form::Nginx => TrustedProxy::nginx(peers),
@@ -36,10 +53,10 @@ impl ProxyArgs {
             Form::Rfc9440 => TrustedProxy::rfc9440(peers),
         };
         let proxy = proxy.header(name);
-        Some(match &self.client_cert_verify_header {
+        Ok(Some(match &self.client_cert_verify_header {
             Some(verdict) => proxy.demand_verified(verdict.clone()),
             None => proxy,
-        })
+        }))
     }
 }
 

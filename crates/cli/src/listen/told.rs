@@ -162,7 +162,7 @@ pub(crate) fn object(arrival: &Arrival) -> Value {
         "result": arrival.fate.as_str(),
         "status": arrival.status,
         "tookMs": round_millis(arrival.took),
-        "verified": arrival.verdict.is_some(),
+        "verified": arrival.verdict.is_some() && arrival.fate != Fate::Refused,
         "verdict": arrival.verdict.as_ref().map(verdict_object),
         "refusal": refusal.map(|refusal| json!({"kind": kind_of(refusal), "reason": refusal.to_string()})),
         "findings": arrival.findings.iter().map(finding_object).collect::<Vec<_>>(),

@@ -8,7 +8,9 @@ use crate::{misuse::Misuse, span::Span};
 /// As a subscription's `timeoutMs`: below it no listener answers, above it a dead one holds its place for long.
 const DELIVERY_TIMEOUT: RangeInclusive<Span> = Span(Duration::from_secs(1))..=Span(Duration::from_secs(600));
 /// Nothing finished could be looked at or sent again if it went at once.
-const RETENTION: RangeInclusive<Span> = Span(Duration::from_secs(60))..=Span(Duration::from_secs(3_660 * 86_400));
+pub(crate) const RETENTION: RangeInclusive<Span> = Span(Duration::from_secs(60))..=Span(Duration::from_secs(3_660 * 86_400));
+/// The same for people.
+pub(crate) const RETENTION_WORDS: &str = "1m to 3660d";
 /// Each attempt has a connection and a message in memory.
 const LANE_CONCURRENCY: RangeInclusive<u32> = 1..=1_024;
 /// With nothing in memory nothing is delivered; beyond it the count of bytes would not be exact.
@@ -18,7 +20,10 @@ const EVENT_BYTES: RangeInclusive<usize> = 1_024..=48 << 20;
 /// A body is held in memory whole.
 const ENVELOPE_BYTES: RangeInclusive<usize> = 1_024..=512 << 20;
 /// The reserve alone takes 64 MiB.
-const DISK_BUDGET_MIB: RangeInclusive<u64> = 128..=u64::MAX;
+pub(crate) const DISK_BUDGET_MIB: RangeInclusive<u64> = 128..=u64::MAX;
+
+/// The same for people.
+pub(crate) const DISK_BUDGET_WORDS: &str = "128 or more";
 
 /// Checks what was given; what was not has its default.
 ///
@@ -26,15 +31,19 @@ const DISK_BUDGET_MIB: RangeInclusive<u64> = 128..=u64::MAX;
 /// One clause that names the setting, its value and its range.
 pub(super) fn check(given: &ServeSettings) -> anyhow::Result<()> {
     within("delivery-timeout", given.delivery_timeout, &DELIVERY_TIMEOUT, "1s to 600s")?;
-    within("retention", given.retention, &RETENTION, "1m to 3660d")?;
+    within("retention", given.retention, &RETENTION, RETENTION_WORDS)?;
     within("lane-concurrency", given.lane_concurrency, &LANE_CONCURRENCY, "1 to 1024")?;
     within("memory-mib", given.memory_mib, &MEMORY_MIB, "1 to 1048576")?;
     within("event-bytes-max", given.event_bytes_max, &EVENT_BYTES, "1024 to 50331648 (48 MiB)")?;
     within("envelope-bytes-max", given.envelope_bytes_max, &ENVELOPE_BYTES, "1024 to 536870912 (512 MiB)")?;
-    within("disk-budget-mib", given.disk_budget_mib, &DISK_BUDGET_MIB, "128 or more")
+    within("disk-budget-mib", given.disk_budget_mib, &DISK_BUDGET_MIB, DISK_BUDGET_WORDS)
 }
 
-fn within<T: PartialOrd + Display>(name: &str, value: Option<T>, range: &RangeInclusive<T>, words: &str) -> anyhow::Result<()> {
+/// Refuses a value outside its range, which `words` say.
+///
+/// # Errors
+/// One clause that names the setting, its value and its range.
+pub(crate) fn within<T: PartialOrd + Display>(name: &str, value: Option<T>, range: &RangeInclusive<T>, words: &str) -> anyhow::Result<()> {
     match value {
         Some(value) if !range.contains(&value) => Err(Misuse::error(format!("{name} is {value}; give it {words}"))),
         _ => Ok(()),

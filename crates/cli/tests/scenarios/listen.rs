@@ -69,10 +69,19 @@ async fn lines_for_people_say_loudly_when_nothing_is_verified_and_obey_no_sender
 
 #[tokio::test]
 async fn basic_and_the_account_are_checked_too() {
-    let listening = Listening::start(&["--basic", "connect:a long password", "--hmac-key", KEY, "--account", "acc-1", "--json"]).await;
+    let listening = Listening::start(&[
+        "--basic",
+        "connect:a long password",
+        "--hmac-key",
+        KEY,
+        "--account",
+        "8b411bfe-54f5-47fc-bbf2-55d9a71a200f",
+        "--json",
+    ])
+    .await;
     let (sender, body) = (Sender::new(), message("envelope-sent", 1));
     let basic = ("authorization".to_owned(), "Basic Y29ubmVjdDphIGxvbmcgcGFzc3dvcmQ=".to_owned());
-    let account = ("x-docusign-accountid".to_owned(), "ACC-1".to_owned());
+    let account = ("x-docusign-accountid".to_owned(), "8B411BFE-54F5-47FC-BBF2-55D9A71A200F".to_owned());
     for (row, headers, status) in [
         ("nothing", vec![], 401),
         ("no basic", signed(&body), 401),

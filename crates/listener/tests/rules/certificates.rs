@@ -139,15 +139,18 @@ async fn l_8705_2_a_certificate_header_counts_only_from_a_configured_proxy() {
     let source = good.verdict.expect("it was judged").certificate.passed().map(|accepted| accepted.source);
     assert_eq!(source, Some(CertificateSource::Proxy(PROXY.parse().expect("an address"))));
     assert_eq!(send(builder(), Some("::ffff:10.1.2.3"), None, &header).await.status, StatusCode::OK, "an address of a dual-stack socket");
-    for (row, peer, headers) in [
-        ("a stranger's header", Some("10.2.0.1"), &header[..]),
-        ("nobody knows from where", None, &header[..]),
-        ("the proxy says nothing", Some(PROXY), &[][..]),
-        ("the proxy says that there is none", Some(PROXY), &[("ssl-client-escaped-cert", String::new())][..]),
-        ("another proxy's header", Some(PROXY), &[("client-cert", format!(":{}:", STANDARD.encode(&own)))][..]),
+    let missing = CertificateRefused::Missing;
+    let stranger = CertificateRefused::UntrustedProxy("10.2.0.1".parse().expect("an address"));
+    for (row, peer, headers, expected) in [
+        ("a stranger's header", Some("10.2.0.1"), &header[..], stranger),
+        ("a stranger without one", Some("10.2.0.1"), &[][..], missing),
+        ("nobody knows from where", None, &header[..], missing),
+        ("the proxy says nothing", Some(PROXY), &[][..], missing),
+        ("the proxy says that there is none", Some(PROXY), &[("ssl-client-escaped-cert", String::new())][..], missing),
+        ("another proxy's header", Some(PROXY), &[("client-cert", format!(":{}:", STANDARD.encode(&own)))][..], missing),
     ] {
         let seen = send(builder(), peer, None, headers).await;
-        assert_eq!(refusal(&seen), Some(&Refusal::Certificate(CertificateRefused::Missing)), "{row}");
+        assert_eq!((refusal(&seen), seen.status), (Some(&Refusal::Certificate(expected)), StatusCode::FORBIDDEN), "{row}");
     }
     // The proxy's own certificate is not the sender's.
     let as_proxy = Listener::builder().client_certificate(ClientCertificateCheck::verified()).trusted_proxy(local(TrustedProxy::nginx));
