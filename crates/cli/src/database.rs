@@ -13,6 +13,8 @@ use countersign_store::{
     vault::VaultKey,
 };
 
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+
 use crate::settings::ServeSettings;
 
 /// The data directory when none is given.
@@ -63,6 +65,11 @@ pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Opti
         }
         return Ok(None);
     };
+    if url.trim().is_empty() {
+        bail!(
+            "database-url is empty (COUNTERSIGN_DATABASE_URL, or the settings file); give it a URL, or take it out for the embedded store"
+        );
+    }
     if settings.disk_budget_mib.is_some() {
         bail!("disk-budget-mib is for the embedded store; with database-url watch the disk of the database, and take it out");
     }
@@ -77,12 +84,21 @@ pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Opti
         }
         None => std::env::var(PASSWORD).ok().filter(|text| !text.is_empty()).map(Secret::new),
     };
-    let ca = settings.database_ca.as_ref().map(|file| std::fs::read(file).with_context(|| format!("database-ca {}", file.display())));
+    let ca = settings.database_ca.as_deref().map(authorities);
     let default = postgres::Settings::new(Secret::new(url.as_str()), keys);
     let connections = settings.database_connections.unwrap_or(default.connections);
     let hints = settings.database_hint.unwrap_or(default.hints);
     let compression = compression(settings);
     Ok(Some(postgres::Settings { password, ca: ca.transpose()?, connections, hints, compression, ..default }))
+}
+
+/// The PEM file with the database's authorities, which is named where it holds none.
+fn authorities(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let pem = std::fs::read(file).with_context(|| format!("database-ca {}", file.display()))?;
+    if !CertificateDer::pem_slice_iter(&pem).next().is_some_and(|first| first.is_ok()) {
+        bail!("database-ca {} holds no certificate; give it in PEM", file.display());
+    }
+    Ok(pem)
 }
 
 /// Opens the embedded store; reading back a large write-ahead log may take a while, so it is done off the runtime.
@@ -113,6 +129,11 @@ fn compression(settings: &ServeSettings) -> Compression {
     if settings.compression == Some(true) { Compression::On } else { Compression::Off }
 }
 
+/// True when the keys of the vault are given in the environment.
+pub(crate) fn from_environment() -> bool {
+    std::env::var_os("COUNTERSIGN_SECRET_KEY").is_some_and(|text| !text.is_empty())
+}
+
 fn given_keys() -> anyhow::Result<Option<Vec<VaultKey>>> {
     match std::env::var("COUNTERSIGN_SECRET_KEY") {
         Ok(text) if !text.is_empty() => Ok(Some(VaultKey::list_from_text(&Secret::new(text)).context("COUNTERSIGN_SECRET_KEY")?)),
@@ -120,7 +141,8 @@ fn given_keys() -> anyhow::Result<Option<Vec<VaultKey>>> {
     }
 }
 
-fn make_private(dir: &Path) -> std::io::Result<()> {
+/// Makes a folder that is its owner's alone, with those above it; one that is there stays as it is.
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod allocator;
+mod as_root;
 mod auth_method;
 mod bench;
 mod caller;
@@ -31,6 +32,7 @@ mod signals;
 mod span;
 mod table;
 mod trust;
+mod unfinished;
 mod wire;
 
 use std::process::ExitCode;

@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use clap::error::{ContextKind, ContextValue};
+
 use crate::output;
 
 /// Exit code of a command that was called wrongly, as shells and `clap` have it.
@@ -43,8 +45,29 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(MISUSE);
     }
-    output::note(&format!("countersign: {}", one_line(&error.render().to_string())));
+    output::note(&format!("countersign: {}", one_line(&shown(error))));
     ExitCode::from(MISUSE)
+}
+
+/// What `clap` says, without the user names and passwords in what was typed: it quotes what it cannot read, a URL with a mistyped port for
+/// one.
+fn shown(error: &clap::Error) -> String {
+    let mut text = error.render().to_string();
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if let Some(ContextValue::String(typed)) = error.get(kind)
+            && let Some(masked) = without_userinfo(typed)
+        {
+            text = text.replace(typed.as_str(), &masked);
+        }
+    }
+    text
+}
+
+/// Everything from the scheme to the last `@` may be a user name and password; `None` where there is no `@`.
+fn without_userinfo(typed: &str) -> Option<String> {
+    let (userinfo, host) = typed.rsplit_once('@')?;
+    let scheme = userinfo.find("://").map_or("", |at| &userinfo[..at + 3]);
+    Some(format!("{scheme}***@{host}"))
 }
 
 /// Says on one line of stderr why a command failed, and gives its exit code.
@@ -88,6 +111,19 @@ fn verb_of(usage: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_in_what_was_typed_is_not_quoted() {
+        for (typed, shown) in [
+            ("http://anna:hush@127.0.0.1:1/", Some("http://***@127.0.0.1:1/")),
+            ("http://anna:hu@sh@127.0.0.1:99999", Some("http://***@127.0.0.1:99999")),
+            ("envelope-*=http://anna:hush@h/", Some("envelope-*=http://***@h/")),
+            ("anna:hush@host", Some("***@host")),
+            ("http://127.0.0.1:99999", None),
+        ] {
+            assert_eq!(without_userinfo(typed).as_deref(), shown, "{typed}");
+        }
+    }
 
     #[test]
     fn what_clap_says_in_paragraphs_becomes_one_line() {

@@ -1,7 +1,5 @@
 //! SIGINT and SIGTERM: the first asks for an orderly end, a second one for a quick end.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -35,12 +33,13 @@ const BY_INTERRUPT: u8 = 128 + 2;
 /// Of one that SIGTERM ended.
 const BY_TERMINATE: u8 = 128 + 15;
 
-/// Waits for SIGINT or SIGTERM and gives the exit code of a command that ends for it.
-pub(crate) async fn interrupted() -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::hear()?;
-    tokio::select! {
-        _ = signals.terminate.recv() => Ok(ExitCode::from(BY_TERMINATE)),
-        _ = signals.interrupt.recv() => Ok(ExitCode::from(BY_INTERRUPT)),
+impl Signals {
+    /// Waits for the next one and gives the exit code of a command that ends for it.
+    pub(crate) async fn exit_code(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.terminate.recv() => BY_TERMINATE,
+            _ = self.interrupt.recv() => BY_INTERRUPT,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use countersign_store::sqlite;
 use serde_json::json;
 
-use crate::{copying, data_directory::DataDirectory, output};
+use crate::{copying, data_directory::DataDirectory, output, unfinished::Unfinished};
 
 /// Write a backup of a data directory to a new file. The server may go on.
 ///
@@ -26,9 +26,11 @@ pub(crate) struct Backup {
 /// Copies.
 pub(crate) fn run(given: &Backup) -> anyhow::Result<ExitCode> {
     let directory = given.directory.path()?;
+    let unfinished = Unfinished::watch(&given.file)?;
     let bar = copying::bar();
     let copied = sqlite::backup(&directory, &given.file, |progress| copying::show(&bar, progress));
     bar.finish_and_clear();
+    drop(unfinished);
     copied?;
     let bytes = std::fs::metadata(&given.file)?.len();
     let words = format!("{} written, {bytes} bytes; the key of its secrets is not in it", given.file.display());

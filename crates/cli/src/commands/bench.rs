@@ -18,7 +18,7 @@ use crate::{
         report::Report,
     },
     output::{Paint, json, line, note, print},
-    signals::interrupted,
+    signals::Signals,
 };
 
 /// Measure: a server as a child process, a sink, and the raw limit beside them.
@@ -128,12 +128,13 @@ pub(crate) async fn run(given: Bench) -> anyhow::Result<ExitCode> {
         // A folder that is not there is said before the measuring, not after it.
         std::fs::write(file, plot::svg(&[])).with_context(|| format!("svg {}", file.display()))?;
     }
+    let mut signals = Signals::hear()?;
     tokio::select! {
         measured = measure(&given, &profiles, attempts) => measured,
         // What was started goes with what is measured.
-        code = interrupted() => {
+        code = signals.exit_code() => {
             note("countersign: interrupted; what was started is ended, and its folders are removed");
-            code
+            Ok(ExitCode::from(code))
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Doctor {
 /// Makes all checks; exit code 1 when one fails.
 pub(crate) async fn run(given: &Doctor) -> anyhow::Result<ExitCode> {
     let client = given.server.client_without_token()?;
-    let mut findings = local::check(given.config.as_deref(), client.is_local());
+    let mut findings = local::check(given.config.as_deref(), client.is_local()).await;
     let subscriptions = remote::check(&client, &mut findings).await;
     if !given.no_listeners {
         findings.extend(listeners::check(&subscriptions, given.server.ca()).await);

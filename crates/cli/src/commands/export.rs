@@ -1,7 +1,7 @@
 //! `export`: everything that a store holds in one file, for a store of either kind.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -18,8 +18,10 @@ use crate::{
     copying::Stages,
     data_directory::Installation,
     database::{data_dir, postgres_settings},
+    misuse::Misuse,
     moved::Moved,
     output,
+    unfinished::Unfinished,
 };
 
 const EXAMPLES: &str = "Examples:
@@ -46,6 +48,10 @@ pub(crate) struct Export {
 /// Writes the file.
 pub(crate) async fn run(given: &Export) -> anyhow::Result<ExitCode> {
     let settings = given.installation.settings()?;
+    if given.file == Path::new("-") {
+        return Err(Misuse::error("an export is written to a file, which is synced and then gets its name; name one in place of -"));
+    }
+    let unfinished = Unfinished::watch(&given.file)?;
     let mut stages = Stages::new();
     let exported = match postgres_settings(&settings)? {
         Some(asked) => {
@@ -60,6 +66,7 @@ pub(crate) async fn run(given: &Export) -> anyhow::Result<ExitCode> {
         }
     };
     stages.end();
+    drop(unfinished);
     said(given, &exported)
 }
 

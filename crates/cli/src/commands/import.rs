@@ -1,6 +1,9 @@
 //! `import`: an export into an empty store.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use countersign_store::{
@@ -12,9 +15,11 @@ use countersign_store::{
 use serde_json::json;
 
 use crate::{
+    as_root,
     copying::Stages,
     data_directory::Installation,
     database::{data_dir, keys_at_hand, postgres_settings},
+    misuse::Misuse,
     moved::Moved,
     output,
 };
@@ -46,6 +51,9 @@ pub(crate) struct Import {
 
 /// Checks, writes, and compares.
 pub(crate) async fn run(given: &Import) -> anyhow::Result<ExitCode> {
+    if given.file == Path::new("-") {
+        return Err(Misuse::error("an export is read twice, once to check it; name its file in place of -"));
+    }
     let mut stages = Stages::new();
     if given.check {
         let checked = transfer::check(&given.file, None, &mut |progress| stages.show(progress));
@@ -70,6 +78,7 @@ pub(crate) async fn run(given: &Import) -> anyhow::Result<ExitCode> {
             (into, transfer::import(&checked, &mut target, &mut |progress| stages.show(progress)).await)
         }
         None => {
+            as_root::note(data_dir(&settings));
             let mut target = SqliteTarget::open(data_dir(&settings))?;
             let into = target.shown();
             (into, transfer::import(&checked, &mut target, &mut |progress| stages.show(progress)).await)

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use countersign_store::{Store as _, postgres::PostgresStore};
+use countersign_store::{Store as _, postgres::PostgresStore, sqlite};
 use serde_json::json;
 
 use crate::{
+    as_root,
     data_directory::Installation,
     database::{data_dir, open_embedded, postgres_settings},
+    misuse::Misuse,
     output,
 };
 
@@ -34,7 +36,13 @@ pub(crate) async fn run(given: &Migrate) -> anyhow::Result<ExitCode> {
             (migrated.schema, migrated.applied.into_iter().map(|(version, name)| format!("{version} {name}")).collect())
         }
         None => {
-            let store = open_embedded(data_dir(&settings)).await?;
+            let path = data_dir(&settings);
+            // A mistyped path must not make a new, empty store there.
+            if !std::fs::metadata(path.join(sqlite::DATABASE_FILE)).is_ok_and(|found| found.len() > 0) {
+                return Err(Misuse::error(format!("there is no store in {}; name its data directory with --data-dir", path.display())));
+            }
+            as_root::note(path);
+            let store = open_embedded(path).await?;
             let schema = store.health().await?.schema;
             store.close().await;
             (schema, Vec::new())

@@ -6,7 +6,7 @@ use clap::Args;
 use countersign_store::sqlite;
 use serde_json::json;
 
-use crate::{copying, data_directory::DataDirectory, output};
+use crate::{as_root, copying, data_directory::DataDirectory, output, unfinished::Unfinished};
 
 /// Put a backup into a data directory that has no database. It is checked first.
 ///
@@ -25,9 +25,12 @@ pub(crate) struct Restore {
 /// Copies.
 pub(crate) fn run(given: &Restore) -> anyhow::Result<ExitCode> {
     let directory = given.directory.path()?;
+    as_root::note(&directory);
+    let unfinished = Unfinished::watch(&directory.join(sqlite::DATABASE_FILE))?;
     let bar = copying::bar();
     let copied = sqlite::restore(&given.file, &directory, |progress| copying::show(&bar, progress));
     bar.finish_and_clear();
+    drop(unfinished);
     copied?;
     output::done(given.json, &format!("{} restored into {}", given.file.display(), directory.display()), &json!({"dataDir": directory}))?;
     if !directory.join(sqlite::KEY_FILE).exists() && std::env::var_os("COUNTERSIGN_SECRET_KEY").is_none() {

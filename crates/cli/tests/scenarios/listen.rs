@@ -330,9 +330,12 @@ async fn a_proxy_names_the_client_certificate_and_nobody_else_is_believed() {
         assert_eq!(answered == 200, accepted, "{row}: {answered}");
     }
     let told = trusting.told(|told| is_arrival(told, 5)).await;
-    assert_eq!(told["result"], "accepted");
+    assert_eq!((&told["result"], &told["verified"]), (&"accepted".into(), &true.into()));
     // The same request from an address that is not the proxy's.
     let elsewhere = Listening::start(&[&flags[..], &named, &["192.0.2.1"]].concat()).await;
     let refused = sender.post(&elsewhere.url, &with(Some(good), Some("SUCCESS")), message("envelope-sent", 1)).await.unwrap().0;
     assert_ne!(refused, 200);
+    let told = elsewhere.told(|told| is_arrival(told, 1)).await;
+    assert_eq!(told["verified"], false, "{told}");
+    assert!(told["refusal"]["reason"].as_str().unwrap().ends_with("127.0.0.1 is no trusted proxy"), "{told}");
 }

@@ -10,6 +10,7 @@ mod help;
 mod judges;
 mod measuring;
 mod messages;
+mod mistyped;
 mod moving;
 mod operating;
 mod pipes;

@@ -16,7 +16,7 @@ pub enum OpenError {
     #[error("TLS to the database: {0}")]
     Tls(String),
     /// Nobody answers, or the server is not ready.
-    #[error("the database at {at} cannot be reached: {reason}; check its address, and that it runs")]
+    #[error("the database at {at} cannot be reached: {reason}; {}", way_to_reach(reason))]
     Unreachable {
         /// Host and port.
         at: String,
@@ -76,7 +76,9 @@ pub enum OpenError {
         file: PathBuf,
     },
     /// It was being filled from an export.
-    #[error("the database holds an import that is not complete; give countersign import again, or make a new database to begin anew")]
+    #[error(
+        "the database holds an import that is not complete; give the same countersign import again and it goes on, or make a new database to begin anew"
+    )]
     Importing,
     /// The key at hand is not the one that sealed the database's secrets.
     #[error("the secret key does not fit the database: {0}; all nodes need the key that sealed it")]
@@ -106,6 +108,25 @@ pub enum OpenError {
     /// Anything else.
     #[error("the database: {0}")]
     Failed(String),
+}
+
+/// What to do about a server that was not reached: the driver says only what it did not find.
+fn way_to_reach(reason: &str) -> &'static str {
+    for (words, way) in [
+        ("password missing", "give its password with --database-password-file or in COUNTERSIGN_DATABASE_PASSWORD"),
+        (
+            "does not support TLS",
+            "set up TLS on the server, or say sslmode=disable in the URL where nobody else can listen to the connection",
+        ),
+        ("does not allow writes", "name the primary as well: none of these servers takes writes (target_session_attrs)"),
+        ("allows writes", "name a standby as well, or leave target_session_attrs out: a node needs a server that takes writes"),
+        ("certificate", "name the authority of its certificate with --database-ca, and the host that the certificate names in the URL"),
+    ] {
+        if reason.contains(words) {
+            return way;
+        }
+    }
+    "check its address, and that it runs"
 }
 
 /// The oldest server that is supported.
@@ -241,6 +262,20 @@ pub(super) fn words(error: &tokio_postgres::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_not_reached_is_told_with_what_to_do() {
+        for (reason, way) in [
+            ("invalid configuration: password missing", "COUNTERSIGN_DATABASE_PASSWORD"),
+            ("server does not support TLS", "sslmode=disable"),
+            ("database does not allow writes", "name the primary as well"),
+            ("invalid peer certificate: UnknownIssuer", "--database-ca"),
+            ("Connection refused (os error 111)", "check its address, and that it runs"),
+        ] {
+            let told = OpenError::Unreachable { at: "db:5432".into(), reason: reason.into() }.to_string();
+            assert!(told.starts_with(&format!("the database at db:5432 cannot be reached: {reason}; ")) && told.contains(way), "{told}");
+        }
+    }
 
     #[test]
     fn codes_of_the_server_say_how_bad_it_is() {

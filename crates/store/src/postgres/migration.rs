@@ -103,6 +103,11 @@ async fn applied(client: &Client) -> Result<Vec<Applied>, OpenError> {
         .collect()
 }
 
+/// Refuses a database that this program cannot work on.
+pub(super) async fn permits(client: &Client) -> Result<(), OpenError> {
+    check(&applied(client).await?)
+}
+
 fn check(applied: &[Applied]) -> Result<(), OpenError> {
     if let Some(last) = applied.last() {
         let needed = applied.iter().map(|migration| migration.oldest_program).max().unwrap_or(0);

@@ -43,8 +43,7 @@ pub struct Rotated {
 pub enum RotateError {
     /// Nodes run that could not read what is sealed under the new key.
     #[error(
-        "nodes run that do not seal with the new key {key_id} yet: {}; give every node the new key before the old one ({}), restart them one \
-         after the other, and give this command again", nodes.join(", "), how(file.as_ref())
+        "nodes run that do not seal with the new key {key_id} yet: {}; {}, and give this command again", nodes.join(", "), how(file.as_ref())
     )]
     NodesWithoutKey {
         /// The new key's id.
@@ -67,11 +66,19 @@ pub enum RotateError {
     Store(#[from] StoreError),
 }
 
+/// In two steps: a node that sealed with the new key while another has the old one alone would make what that one cannot open.
 fn how(file: Option<&PathBuf>) -> String {
-    match file {
-        Some(file) => format!("copy {}, which holds both, to their data directories", file.display()),
-        None => "COUNTERSIGN_SECRET_KEY=new,old".to_owned(),
-    }
+    let (old_first, new_first) = match file {
+        Some(file) => {
+            let file = file.display();
+            (
+                format!("copy {file}, which holds both, to all nodes with its lines exchanged, the old key first"),
+                format!("copy {file} as it is, the new key first"),
+            )
+        }
+        None => ("give all nodes COUNTERSIGN_SECRET_KEY=old,new".to_owned(), "give all COUNTERSIGN_SECRET_KEY=new,old".to_owned()),
+    };
+    format!("first {old_first}, and restart them one after the other; only then {new_first}, restart them again")
 }
 
 impl PostgresStore {

@@ -166,7 +166,9 @@ impl PostgresStore {
         let (address, connector) = connector(settings)?;
         let client = connect(&connector, &address.shown).await?;
         Server::of(&client).await?.check(&address.shown)?;
-        migration::migrate(&client).await
+        let migrated = migration::migrate(&client).await?;
+        importing::refuse_incomplete(&client).await?;
+        Ok(migrated)
     }
 
     /// The clock of the database, for the whole process: nodes whose own clocks differ agree on it. From now on times that callers

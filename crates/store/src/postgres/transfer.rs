@@ -45,9 +45,11 @@ impl PostgresSource {
         let origin = format!("the database at {shown}");
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failed)?;
         let found = schema_of(&client).await?;
-        if found != migration::SCHEMA {
+        if found < migration::SCHEMA {
             return Err(TransferError::OtherSchema { origin, found, known: migration::SCHEMA });
         }
+        // A newer one may permit this program, as at a start.
+        migration::permits(&client).await.map_err(unusable)?;
         if mark_of(&client).await.map_err(failed)?.is_some() {
             return Err(TransferError::Incomplete { origin });
         }
@@ -130,11 +132,15 @@ impl PostgresTarget {
     }
 
     async fn load_now(&self, table: &'static Table, rows: Vec<Row>, from: &Mark, to: &Mark) -> Result<(), TransferError> {
-        let columns = Columns::of(table, rows);
-        self.client.execute_typed(&insert(table), &columns.parameters()).await.map_err(failed)?;
+        // First, since it keeps another import waiting, and out: rows that are there already would be refused in the words of the server.
         let update = "UPDATE fact SET value = $2 WHERE name = $1 AND value = $3";
         let moved = self.client.execute_typed(update, &[p(&MARK), p(&to.stored()), p(&from.stored())]).await.map_err(failed)?;
-        if moved == 1 { Ok(()) } else { Err(TransferError::Overtaken { target: self.shown.clone() }) }
+        if moved != 1 {
+            return Err(TransferError::Overtaken { target: self.shown.clone() });
+        }
+        let columns = Columns::of(table, rows);
+        self.client.execute_typed(&insert(table), &columns.parameters()).await.map_err(failed)?;
+        Ok(())
     }
 
     async fn finish_now(&self) -> Result<(), TransferError> {

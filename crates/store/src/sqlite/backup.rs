@@ -17,9 +17,10 @@ use rusqlite::{
 use super::{
     connection::{BUSY_WAIT, is_ours, open_file, open_reader},
     fault::OpenError,
-    files::{DataDir, private_file, sync_folder},
+    files::{DataDir, look_for, private_file, sync_folder},
     migration,
     store::SqliteStore,
+    transfer::mark_of,
 };
 use crate::StoreError;
 
@@ -122,9 +123,7 @@ impl SqliteStore {
 /// [`BackupError`]; no file is left then.
 pub fn backup(data_dir: &Path, file: &Path, progress: impl FnMut(BackupProgress)) -> Result<(), BackupError> {
     let database = data_dir.join(super::files::DATABASE_FILE);
-    if !database.is_file() {
-        return Err(BackupError::Failed { file: database, reason: "there is no such file; name the data directory of the server".into() });
-    }
+    look_for(&database).map_err(|reason| BackupError::Failed { file: database.clone(), reason })?;
     let unusable = |e: rusqlite::Error| match e.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotADatabase { file: database.clone() }.into(),
         _ => failed(&database, e),
@@ -133,6 +132,9 @@ pub fn backup(data_dir: &Path, file: &Path, progress: impl FnMut(BackupProgress)
     source.busy_timeout(BUSY_WAIT).map_err(unusable)?;
     if !is_ours(&source).map_err(unusable)? {
         return Err(OpenError::NotADatabase { file: database }.into());
+    }
+    if migration::schema_of(&source).map_err(unusable)? > 0 && mark_of(&source).map_err(unusable)?.is_some() {
+        return Err(OpenError::Importing { dir: data_dir.to_owned() }.into());
     }
     write(&source, file, progress)
 }
@@ -162,7 +164,12 @@ fn finish(copied: Result<(), BackupError>, part: &Path, file: &Path) -> Result<(
         file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), sync_folder).map_err(|e| failed(file, e))
     });
     if done.is_err() {
-        let _ = fs::remove_file(part);
+        // With what SQLite leaves beside it when the disk is full.
+        for beside in ["", "-journal", "-wal", "-shm"] {
+            let mut name = part.as_os_str().to_owned();
+            name.push(beside);
+            let _ = fs::remove_file(name);
+        }
     }
     done
 }

@@ -77,7 +77,8 @@ pub enum OpenError {
     },
     /// It was being filled from an export.
     #[error(
-        "data directory {} holds an import that is not complete; give countersign import again, or empty the directory to begin anew",
+        "data directory {} holds an import that is not complete; give the same countersign import again and it goes on, or remove countersign.db \
+         there to begin anew (and keep secret.key)",
         dir.display()
     )]
     Importing {

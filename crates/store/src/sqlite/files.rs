@@ -93,6 +93,19 @@ impl DataDir {
     }
 }
 
+/// Whether a database's file is there and may be looked at; why not, and what to do.
+pub(super) fn look_for(database: &Path) -> Result<(), String> {
+    match fs::metadata(database) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err("it is no file; name the data directory of the server".to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err("there is no such file; name the data directory of the server".to_owned()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(format!("{error}; run this as the user of the server, with sudo -u"))
+        }
+        Err(error) => Err(format!("{error}; name the data directory of the server")),
+    }
+}
+
 /// The longest mount point that leads to `path` decides.
 fn network_file_system(path: &Path, mounts: &str) -> Option<&'static str> {
     let kind = mounts
@@ -152,6 +165,22 @@ mod tests {
         assert!(refused.to_string().contains(&path.display().to_string()));
         drop(first);
         DataDir::open(&path).expect("is free again");
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_is_told_from_one_that_cannot_be_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a file");
+        fs::write(&file, "").expect("written");
+        assert_eq!(look_for(&file), Ok(()));
+        for (path, words) in [
+            (folder.path().join("none"), "there is no such file"),
+            (folder.path().to_owned(), "it is no file"),
+            (file.join(DATABASE_FILE), "Not a directory"),
+        ] {
+            let refused = look_for(&path).expect_err("there is none");
+            assert!(refused.starts_with(words) && refused.ends_with("name the data directory of the server"), "{refused}");
+        }
     }
 
     #[cfg(unix)]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, TransactionBehavior, p
 use super::{
     connection::{BUSY_WAIT, is_ours, open_file, open_writer, opening},
     fault::OpenError,
-    files::{DATABASE_FILE, DataDir},
+    files::{DATABASE_FILE, DataDir, look_for},
     migration,
 };
 use crate::transfer::{
@@ -35,12 +35,7 @@ impl SqliteSource {
     /// [`TransferError::Incomplete`], [`TransferError::OtherSchema`] or [`TransferError::Store`].
     pub fn open(data_dir: &Path, now_us: i64) -> Result<Self, TransferError> {
         let database = data_dir.join(DATABASE_FILE);
-        if !database.is_file() {
-            return Err(TransferError::Store(format!(
-                "{}: there is no such file; name the data directory of the server",
-                database.display()
-            )));
-        }
+        look_for(&database).map_err(|reason| TransferError::Store(format!("{}: {reason}", database.display())))?;
         let not_ours = || TransferError::Store(OpenError::NotADatabase { file: database.clone() }.to_string());
         let unusable = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => not_ours(),
@@ -55,6 +50,9 @@ impl SqliteSource {
         // The first read pins the moment.
         let found = migration::schema_of(&conn).map_err(unusable)?;
         let origin = shown(data_dir);
+        if found > migration::SCHEMA {
+            return Err(TransferError::NewerSchema { origin, found, known: migration::SCHEMA });
+        }
         if found != migration::SCHEMA {
             return Err(TransferError::OtherSchema { origin, found, known: migration::SCHEMA });
         }
@@ -185,7 +183,8 @@ pub(super) fn refuse_incomplete(conn: &Connection, dir: &DataDir) -> Result<(), 
     }
 }
 
-fn mark_of(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
+/// How far an import is, as it is stored; `None` when none is under way.
+pub(super) fn mark_of(conn: &Connection) -> rusqlite::Result<Option<Vec<u8>>> {
     conn.query_row("SELECT value FROM fact WHERE name = ?1", [MARK], |row| row.get(0)).optional()
 }
 

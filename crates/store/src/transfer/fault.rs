@@ -116,7 +116,17 @@ pub enum TransferError {
         /// The data directory or database.
         origin: String,
     },
-    /// The store to export is not as this program knows it.
+    /// The store to export was made by a newer program.
+    #[error("{origin} has schema {found}, this program knows {known}; use the newer program that wrote it")]
+    NewerSchema {
+        /// The data directory or database.
+        origin: String,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The store to export is older than this program.
     #[error(
         "{origin} has schema {found}, this program has {known}; bring it up with countersign migrate, or use the program that wrote it"
     )]

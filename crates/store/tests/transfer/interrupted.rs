@@ -114,7 +114,7 @@ fn killed_ten_times(test: &str, place: impl FnOnce(&Path) -> Place) {
         importing.kill();
         runtime().block_on(async {
             let refused = to.try_open().await.err().expect("it is not opened");
-            assert!(refused.contains("an import that is not complete; give countersign import again"), "{refused}");
+            assert!(refused.contains("an import that is not complete; give the same countersign import again"), "{refused}");
             let refused = to.export(&again).await.expect_err("it is not exported");
             assert!(refused.to_string().contains("complete it before you export"), "{refused}");
         });

@@ -5,10 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_store::sqlite::{DATABASE_FILE, KEY_FILE};
+use countersign_store::{
+    postgres,
+    sqlite::{DATABASE_FILE, KEY_FILE},
+};
 
 use super::finding::Finding;
-use crate::settings::{self, ServeSettings};
+use crate::{
+    database::postgres_settings,
+    settings::{self, ServeSettings},
+};
 
 /// The data directory when none is given.
 const DATA_DIR: &str = "countersign-data";
@@ -16,25 +22,51 @@ const DATA_DIR: &str = "countersign-data";
 const LOCK_FILE: &str = "countersign.lock";
 
 /// `server_is_local`: the server asked is on this machine, so that its data directory may well be here.
-pub(super) fn check(config: Option<&Path>, server_is_local: bool) -> Vec<Finding> {
-    let given = ServeSettings { data_dir: std::env::var_os("COUNTERSIGN_DATA_DIR").map(PathBuf::from), ..ServeSettings::default() };
+pub(super) async fn check(config: Option<&Path>, server_is_local: bool) -> Vec<Finding> {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let given = ServeSettings {
+        data_dir: path("COUNTERSIGN_DATA_DIR"),
+        database_url: std::env::var("COUNTERSIGN_DATABASE_URL").ok(),
+        database_password_file: path("COUNTERSIGN_DATABASE_PASSWORD_FILE"),
+        database_ca: path("COUNTERSIGN_DATABASE_CA"),
+        ..ServeSettings::default()
+    };
     let mut findings = Vec::new();
-    let data_dir = match settings::merge(config, given) {
-        Ok(settings) => {
+    let settings = settings::merge(config, given).and_then(|settings| Ok((postgres_settings(&settings)?, settings)));
+    let (database, data_dir) = match settings {
+        Ok((database, settings)) => {
             findings.push(Finding::fine("settings", "file and environment are understood"));
-            settings.data_dir.unwrap_or_else(|| DATA_DIR.into())
+            (database, settings.data_dir.unwrap_or_else(|| DATA_DIR.into()))
         }
         Err(error) => {
             findings.push(Finding::failed("settings", format!("{error:#}")));
-            DATA_DIR.into()
+            (None, DATA_DIR.into())
         }
     };
-    if server_is_local {
+    if let Some(asked) = database {
+        findings.push(database_of(&asked).await);
+        findings.push(Finding::skipped("data directory", "the store is in the database"));
+    } else if server_is_local {
         findings.extend(data_directory(&data_dir));
     } else {
         findings.push(Finding::skipped("data directory", "the server is on another machine"));
     }
     findings
+}
+
+/// The database as an export would find it: it is only read.
+async fn database_of(asked: &postgres::Settings) -> Finding {
+    const NAME: &str = "database";
+    match postgres::PostgresSource::open(asked).await {
+        Ok(source) => Finding::fine(
+            NAME,
+            match source.used_by() {
+                Some(_) => "it answers, its tables are as this program knows them, and nodes use it",
+                None => "it answers, its tables are as this program knows them; no node uses it",
+            },
+        ),
+        Err(error) => Finding::failed(NAME, error.to_string()),
+    }
 }
 
 fn data_directory(path: &Path) -> Vec<Finding> {
