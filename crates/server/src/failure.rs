@@ -90,7 +90,9 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (status, code, retry_after) = match &error {
             StoreError::Full(_) => (StatusCode::INSUFFICIENT_STORAGE, "STORAGE_FULL", Some(30)),
-            StoreError::Unavailable(_) | StoreError::Suspect(_) => (StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", Some(1)),
+            StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Suspect(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", Some(1))
+            }
             StoreError::Damaged(_) | StoreError::Sealed(_) | StoreError::Backend(_) => {
                 tracing::error!(%error, "the store failed a request");
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", None)

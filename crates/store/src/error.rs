@@ -4,12 +4,17 @@ use countersign_core::config::ConfigVersion;
 
 use crate::vault::VaultError;
 
-/// The store itself did not do it. The caller answers 503, or 507 for [`StoreError::Full`]; nothing was half-applied.
+/// The store itself did not do it, or does not know ([`StoreError::Unknown`]). The caller answers 503, or 507 for [`StoreError::Full`]; nothing
+/// was half-applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Out of reach, shutting down, or too much is queued: try again later.
+    /// Out of reach, shutting down, or too much is queued: nothing was done; try again later.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The answer to a write was lost: whether it was done is not known, and it may show only later. The caller answers 503 as well; whoever
+    /// leased something by it cannot go on as the same incarnation, since nobody will know of it.
+    #[error("the answer of the store was lost ({0}), and whether it was stored is not known; try again later")]
+    Unknown(String),
     /// No space left, on the disk or in the disk budget, and nothing may be deleted.
     #[error("the store is full: {0}")]
     Full(String),

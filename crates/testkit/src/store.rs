@@ -154,7 +154,7 @@ impl FaultyStore {
             Some(StoreFault::NotMade) => Err(StoreError::Unavailable(format!("{method} was made to fail"))),
             Some(StoreFault::AnswerLost) => {
                 let _time = StandingTime::new();
-                call.await.and_then(|_| Err(StoreError::Unavailable(format!("the answer of {method} was lost"))))
+                call.await.and_then(|_| Err(StoreError::Unknown(format!("that of {method}"))))
             }
             None => {
                 let _time = StandingTime::new();

@@ -86,7 +86,7 @@ impl<K: Kind> Batcher<K> {
         if !queued {
             return Err(gone());
         }
-        answer.await.map_err(|_| StoreError::Backend("a write panicked".into()))?
+        answer.await.map_err(|_| StoreError::Unknown("a write panicked".into()))?
     }
 
     /// Lets what is queued be written, then ends the workers.

@@ -214,8 +214,8 @@ fn severity_of(code: &SqlState) -> Severity {
         return Severity::Full;
     }
     match code.code() {
-        // Shut down, crashed, starting up; a primary that became a standby under us.
-        "57P01" | "57P02" | "57P03" | "25006" => Severity::Lost,
+        // Shut down, crashed, starting up, the database dropped, idle for too long; a primary that became a standby under us.
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P03" | "25006" => Severity::Lost,
         other => match other.get(..2) {
             Some("08") => Severity::Lost,
             Some("22" | "23") => Severity::Item,
@@ -230,21 +230,27 @@ impl From<Fault> for StoreError {
         match fault {
             Fault::Store(error) => error,
             Fault::Late => Self::Unavailable("the database did not answer in time; narrow the query, or try again later".into()),
-            Fault::Unknown(reason) => {
-                Self::Unavailable(format!("the connection broke while committing ({reason}); whether it was stored is not known"))
-            }
-            Fault::Sql(error) => match severity {
-                Severity::Full => Self::Full("no space left on the disk of the database".into()),
-                Severity::Again => Self::Unavailable("too many write the same rows; try again".into()),
-                Severity::Lost => Self::Unavailable(format!("the database is away: {}", words(&error))),
-                Severity::Item | Severity::Other => match error.code().map(SqlState::code) {
-                    Some("57014") => Self::Unavailable("the query took too long; narrow it".into()),
-                    Some("53200" | "53300" | "53400" | "55P03") => Self::Unavailable(words(&error)),
-                    Some("XX001" | "XX002") => Self::Damaged(format!("the database: {}", words(&error))),
-                    _ => Self::Backend(words(&error)),
-                },
-            },
+            Fault::Unknown(reason) => Self::Unknown(reason),
+            Fault::Sql(error) => meaning_of(severity, error.code(), words(&error)),
         }
+    }
+}
+
+/// What an error of the server means to callers. Trouble that people mend while we run (a password, a privilege to connect, a disk) is no
+/// fault of the request that met it: whoever asks again later is served.
+fn meaning_of(severity: Severity, code: Option<&SqlState>, words: String) -> StoreError {
+    let code = code.map(SqlState::code).unwrap_or_default();
+    match severity {
+        Severity::Full => StoreError::Full("no space left on the disk of the database".into()),
+        Severity::Again => StoreError::Unavailable("too many write the same rows; try again".into()),
+        Severity::Lost => StoreError::Unavailable(format!("the database is away: {words}")),
+        Severity::Item | Severity::Other => match (code, code.get(..2).unwrap_or_default()) {
+            ("57014", _) => StoreError::Unavailable("the query took too long; narrow it".into()),
+            ("XX001" | "XX002", _) => StoreError::Damaged(format!("the database: {words}")),
+            // No resources; a lock not had; not let in; no such database; the server's system fails it.
+            ("55P03" | "3D000", _) | (_, "28" | "53" | "57" | "58") => StoreError::Unavailable(format!("the database: {words}")),
+            _ => StoreError::Backend(words),
+        },
     }
 }
 
@@ -292,6 +298,39 @@ mod tests {
             ("a missing table", SqlState::UNDEFINED_TABLE, Severity::Other),
         ] {
             assert_eq!(severity_of(&code), severity, "{row}");
+        }
+    }
+
+    #[test]
+    fn trouble_of_the_server_that_passes_is_no_fault_of_the_request() {
+        let unavailable = |error: &StoreError| matches!(error, StoreError::Unavailable(_));
+        let backend = |error: &StoreError| matches!(error, StoreError::Backend(_));
+        let full = |error: &StoreError| matches!(error, StoreError::Full(_));
+        let damaged = |error: &StoreError| matches!(error, StoreError::Damaged(_));
+        let rows: [(&str, &str, &dyn Fn(&StoreError) -> bool); 18] = [
+            ("a password that was changed", "28P01", &unavailable),
+            ("a user who may not log in", "28000", &unavailable),
+            ("a database that is not there", "3D000", &unavailable),
+            ("a database that was dropped", "57P04", &unavailable),
+            ("idle for too long", "57P05", &unavailable),
+            ("idle in a transaction for too long", "25P03", &unavailable),
+            ("an error of its disk", "58030", &unavailable),
+            ("a file it does not find", "58P01", &unavailable),
+            ("too many connections", "53300", &unavailable),
+            ("out of memory", "53200", &unavailable),
+            ("a lock not had in time", "55P03", &unavailable),
+            ("cancelled", "57014", &unavailable),
+            ("a deadlock", "40P01", &unavailable),
+            ("a full disk", "53100", &full),
+            ("a damaged page", "XX001", &damaged),
+            ("a missing table", "42P01", &backend),
+            ("a missing privilege", "42501", &backend),
+            ("a fault within", "XX000", &backend),
+        ];
+        for (row, code, is_meant) in rows {
+            let code = SqlState::from_code(code);
+            let error = meaning_of(severity_of(&code), Some(&code), "words".into());
+            assert!(is_meant(&error), "{row}: {error:?}");
         }
     }
 }
