@@ -60,6 +60,8 @@ pub struct Lanes {
     disowned: Mutex<Vec<DeliveryId>>,
     /// More were disowned than are remembered, and that was logged.
     disowned_too_many: AtomicBool,
+    /// Something may be leased to this life that nobody knows of.
+    in_doubt: AtomicBool,
     /// Rung when there may be something to claim.
     pub due: Notify,
     starter: std::sync::OnceLock<std::sync::Weak<dyn Start>>,
@@ -91,6 +93,7 @@ impl Lanes {
             lease: Mutex::new(None),
             disowned: Mutex::default(),
             disowned_too_many: AtomicBool::new(false),
+            in_doubt: AtomicBool::new(false),
             due: Notify::new(),
             starter: std::sync::OnceLock::new(),
             concurrency_max: AtomicU32::new(settings.lane_concurrency_max),
@@ -241,6 +244,25 @@ impl Lanes {
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.is_idle(before));
     }
 
+    /// Gives these back with the next round of claims.
+    pub(crate) fn disown(&self, deliveries: Vec<DeliveryId>) {
+        let mut disowned = self.disowned.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = DISOWNED_MAX.saturating_sub(disowned.len());
+        let is_too_many = deliveries.len() > room;
+        disowned.extend(deliveries.into_iter().take(room));
+        drop(disowned);
+        if is_too_many && !self.disowned_too_many.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "more than {DISOWNED_MAX} deliveries cannot be given back; further ones come back when this life of the node ends"
+            );
+        }
+        self.due.notify_one();
+    }
+
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.in_doubt.swap(false, Ordering::AcqRel)
+    }
+
     pub(crate) fn take_disowned(&self) -> Vec<DeliveryId> {
         let taken = std::mem::take(&mut *self.disowned.lock().unwrap_or_else(PoisonError::into_inner));
         if taken.len() < DISOWNED_MAX {
@@ -312,16 +334,12 @@ impl HandOver for LaneHandOver {
     }
 
     fn disown(&self, deliveries: Vec<DeliveryId>) {
-        let mut disowned = self.0.disowned.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = DISOWNED_MAX.saturating_sub(disowned.len());
-        let is_too_many = deliveries.len() > room;
-        disowned.extend(deliveries.into_iter().take(room));
-        drop(disowned);
-        if is_too_many && !self.0.disowned_too_many.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                "more than {DISOWNED_MAX} deliveries cannot be given back; further ones come back when this life of the node ends"
-            );
-        }
+        self.0.in_doubt.store(true, Ordering::Release);
+        self.0.disown(deliveries);
+    }
+
+    fn doubt(&self) {
+        self.0.in_doubt.store(true, Ordering::Release);
         self.0.due.notify_one();
     }
 

@@ -4,9 +4,11 @@
 //! once when its row expires. A node that could not renew in time is another one afterwards; what the old one still settles is
 //! refused by the store.
 //!
-//! A claim whose answer was lost may have leased rows that nobody here knows of, and which would stay leased for as long as this
-//! life is renewed. So the node begins another life then ([`Life::give_up`]). The former one is renewed as long as anything in
-//! memory is leased to it, each of which keeps a [`Stake`] in it, and retired after that, which lets go what was lost.
+//! A claim or a record whose answer was lost may have leased rows that nobody here knows of, or may do so yet, and which would stay leased
+//! for as long as this life is renewed. So the node begins another life then ([`Life::give_up`]), and only then: what failed for certain
+//! has leased nothing. The former one is renewed as long as anything in memory is leased to it, each of which keeps a [`Stake`] in it, and
+//! retired after that, which lets go what was lost. Jobs and timers keep none: whoever does one goes on with it, and another may take it
+//! over when that life ends.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +21,8 @@ use crate::{Clock, Dice, settings::Settings};
 
 /// How long to wait after the store failed to renew.
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two lives that follow each other by choice, so that a store that loses every answer is not also given lives without an end.
+const APART: Duration = Duration::from_secs(1);
 /// Former lives that are kept alive; beyond that the oldest runs out, as that of a node that died.
 const FORMER_MAX: usize = 16;
 
@@ -139,10 +143,16 @@ struct Lives<F> {
 impl<F: Fn(Option<Lease>) + Send + Sync> Lives<F> {
     async fn keep(mut self, given_up: Arc<Notify>, stop: CancellationToken) {
         let mut wait = self.renew;
+        let mut earliest = tokio::time::Instant::now();
         loop {
+            let to_give_up = async {
+                tokio::time::sleep_until(earliest).await;
+                given_up.notified().await;
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = given_up.notified() => {
+                () = to_give_up => {
+                    earliest = tokio::time::Instant::now() + APART;
                     if !self.succeed().await {
                         given_up.notify_one();
                         // The next look is not put off by this.
@@ -198,7 +208,7 @@ impl<F: Fn(Option<Lease>) + Send + Sync> Lives<F> {
     async fn succeed(&mut self) -> bool {
         match self.register.anew().await {
             Ok(row) => {
-                tracing::warn!(node.incarnation = %row.incarnation, "the answer of a claim was lost; this node goes on as a new one");
+                tracing::warn!(node.incarnation = %row.incarnation, "an answer of the store was lost, and what it leased is not known; this node goes on as a new one");
                 let (former, stake) = self.present.borrow().clone();
                 self.former.push(Lease { incarnation: former.incarnation, stake });
                 if self.former.len() > FORMER_MAX {

@@ -307,7 +307,7 @@ impl Core {
             Ok(Executed::Elsewhere(lane)) => {
                 if let Err(error) = self.store.reroute(by, vec![item.delivery.id], lane).await {
                     tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be moved to its lane; trying again");
-                    self.lanes_disown(vec![item.delivery.id]);
+                    self.lanes.disown(vec![item.delivery.id]);
                 }
                 self.lanes.due.notify_one();
                 Sign::Nothing
@@ -332,7 +332,7 @@ impl Core {
     async fn give_back_one(&self, by: Incarnation, item: &Item, due_at: Timestamp, held: Option<countersign_core::delivery::Hold>) {
         if let Err(error) = self.store.give_back(by, vec![item.delivery.id], due_at, held).await {
             tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be given back; trying again");
-            self.lanes_disown(vec![item.delivery.id]);
+            self.lanes.disown(vec![item.delivery.id]);
         }
     }
 
@@ -358,12 +358,8 @@ impl Core {
         }
         if let Err(error) = self.store.give_back(by, ids(&items), (self.clock)(), None).await {
             tracing::error!(%error, deliveries = items.len(), "deliveries could not be given back; trying again");
-            self.lanes_disown(ids(&items));
+            self.lanes.disown(ids(&items));
         }
-    }
-
-    fn lanes_disown(&self, deliveries: Vec<countersign_core::id::DeliveryId>) {
-        LaneHandOver(Arc::clone(&self.lanes)).disown(deliveries);
     }
 
     // --- claims ---
@@ -411,11 +407,16 @@ impl Core {
     async fn claim(&self, life: &Life, now: Timestamp) -> Result<Claims, StoreError> {
         let lease = life.lease();
         let incarnation = lease.incarnation;
+        // Given back here is what was committed by now; what commits later falls to others when this life has ended.
+        let in_doubt = self.lanes.take_doubt();
         let disowned = self.lanes.take_disowned();
+        if in_doubt {
+            life.give_up();
+        }
         if !disowned.is_empty()
             && let Err(error) = self.store.give_back(incarnation, disowned.clone(), now, None).await
         {
-            self.lanes_disown(disowned);
+            self.lanes.disown(disowned);
             return Err(error);
         }
         let (mut count, mut wait) = (0, self.settings.poll);
@@ -450,8 +451,9 @@ impl Core {
         let claimed = match self.store.claim_due(claim).await {
             Ok(claimed) => claimed,
             Err(error) => {
-                // It may have been done all the same.
-                life.give_up();
+                if matches!(error, StoreError::Unknown(_)) {
+                    life.give_up();
+                }
                 return Err(error);
             }
         };

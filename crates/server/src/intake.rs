@@ -21,7 +21,7 @@ use countersign_core::{
     subscription::Subscription,
 };
 use countersign_store::{
-    Refused,
+    Refused, StoreError,
     handover::Slot,
     objects::Object,
     record::{EnvelopeChange, Idempotency, Record, Recorded},
@@ -151,7 +151,7 @@ impl App {
     /// As there.
     pub(crate) async fn submit_to_the_end(&self, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
         if self.is_storage_full() {
-            return Err(Failure::from(countersign_store::StoreError::Full("the disk budget is spent".into())).into());
+            return Err(Failure::from(StoreError::Full("the disk budget is spent".into())).into());
         }
         let now = self.now();
         let Change { envelope, events, heard_by, new_subscriptions, addressed_to, idempotency } = change;
@@ -193,8 +193,11 @@ impl App {
             let mut answers = match self.store.record(vec![record]).await {
                 Ok(answers) => answers,
                 Err(error) => {
-                    // It may have been committed all the same; the rows must not stay leased to a lane that never got them.
-                    self.hand_over.disown(matched.iter().filter(|m| m.slot.is_some()).map(|m| m.delivery.id).collect());
+                    let leased: Vec<_> = matched.iter().filter(|m| m.slot.is_some()).map(|m| m.delivery.id).collect();
+                    if matches!(error, StoreError::Unknown(_)) && !leased.is_empty() {
+                        // The rows must not stay leased to a lane that never gets them.
+                        self.hand_over.disown(leased);
+                    }
                     return Err(error.into());
                 }
             };
@@ -213,7 +216,7 @@ impl App {
                 Some(Err(Refused::StaleConfig(_))) => self.configs.invalidate(account),
                 Some(Err(Refused::StaleEnvelope)) => return Err(NotSubmitted::StaleEnvelope),
                 Some(Err(refused)) => return Err(refused.into()),
-                None => return Err(Failure::from(countersign_store::StoreError::Backend("no answer for a record".into())).into()),
+                None => return Err(Failure::from(StoreError::Backend("no answer for a record".into())).into()),
             }
         }
         Err(Refused::StaleConfig(countersign_core::config::ConfigVersion(0)).into())

@@ -48,7 +48,9 @@ pub enum StepError {
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Suspect(_) => Self::Later(error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Full(_) | StoreError::Suspect(_) => {
+                Self::Later(error.to_string())
+            }
             StoreError::Damaged(_) | StoreError::Sealed(_) | StoreError::Backend(_) => Self::Final(error.to_string()),
         }
     }
@@ -78,14 +80,21 @@ pub async fn create(app: &App, job: Job) -> Result<(), StoreError> {
 pub async fn run(app: Arc<App>, life: Life, kinds: Vec<Box<dyn JobKind>>) {
     let mut held: VecDeque<Job> = VecDeque::new();
     while !app.stopping.is_cancelled() {
-        let by = life();
-        // What was leased to an earlier life of this node belongs to whoever claims it now.
-        held.retain(|job| job.leased_by == Some(by));
         let room = JOBS_MAX.saturating_sub(u32::try_from(held.len()).unwrap_or(JOBS_MAX));
         if room > 0 {
-            match app.store.claim_jobs(by, app.now(), room).await {
-                Ok(claimed) => held.extend(claimed),
-                Err(error) => tracing::warn!(%error, "jobs cannot be claimed; trying again"),
+            match app.store.claim_jobs(life(), app.now(), room).await {
+                Ok(claimed) => {
+                    // What was leased to an earlier life of this node goes on under it, until somebody claims it when that life has
+                    // ended: this node, as here, or another, which the next write shows.
+                    held.retain(|job| claimed.iter().all(|again| again.id != job.id));
+                    held.extend(claimed);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "jobs cannot be claimed; trying again");
+                    if matches!(error, StoreError::Unknown(_)) {
+                        app.hand_over.doubt();
+                    }
+                }
             }
         }
         let Some(job) = held.pop_front() else {
@@ -96,7 +105,7 @@ pub async fn run(app: Arc<App>, life: Life, kinds: Vec<Box<dyn JobKind>>) {
             }
             continue;
         };
-        match turn(&app, &kinds, by, job).await {
+        match turn(&app, &kinds, job).await {
             Turn::Again(job) => held.push_back(job),
             Turn::Over => {}
             Turn::Later(job) => {
@@ -120,7 +129,11 @@ enum Turn {
 }
 
 /// One step of one job, and its progress written.
-async fn turn(app: &App, kinds: &[Box<dyn JobKind>], by: Incarnation, mut job: Job) -> Turn {
+async fn turn(app: &App, kinds: &[Box<dyn JobKind>], mut job: Job) -> Turn {
+    let Some(by) = job.leased_by else {
+        tracing::error!(job.id = %job.id, "a claimed job was not leased");
+        return Turn::Over;
+    };
     let stepped = match kinds.iter().find(|kind| kind.word() == job.kind) {
         None => Err(StepError::Final(format!("this version does not know jobs of the kind '{}'", job.kind))),
         Some(kind) => match AssertUnwindSafe(kind.step(app, &job)).catch_unwind().await {

@@ -3,7 +3,11 @@
 //! Timers are leased like deliveries, so that any node may do one and only one does. What goes off is put to the envelope as an
 //! action; the envelope says whether it is due, so that a timer which fires late, twice or in vain changes nothing.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use countersign_core::{
     Timestamp,
@@ -49,27 +53,28 @@ async fn pause(app: &App) -> Duration {
     }
 }
 
-/// Claims what is due and does it; answers how many timers were done. `held` keeps what could not be done for now: it stays leased to
-/// this life, and nobody else would come back to it.
+/// Claims what is due and does it; answers how many timers were done. `held` keeps what could not be done or forgotten for now: it stays
+/// leased to this life, or to an earlier one of this node as long as that lasts, and nobody else would come back to it.
 ///
 /// # Errors
-/// The store's, when nothing could be claimed or given up.
+/// The store's, when nothing could be claimed or forgotten.
 pub async fn round(app: &Arc<App>, by: Incarnation, held: &mut VecDeque<Timer>) -> Result<usize, StoreError> {
-    // What was leased to an earlier life of this node belongs to whoever claims it now.
-    held.retain(|timer| timer.leased_by == by);
     let room = CLAIMED_MAX.saturating_sub(held.len());
     if room > 0 {
-        held.extend(app.store.claim_timers(by, app.now(), u32::try_from(room).unwrap_or(u32::MAX)).await?);
+        let claimed = claim(app, by, room).await?;
+        // An earlier life had ended, and with it the lease of what is claimed again.
+        held.retain(|timer| claimed.iter().all(|again| again.id != timer.id));
+        held.extend(claimed);
     }
-    let mut finished = Vec::new();
+    let mut finished: HashMap<Incarnation, Vec<Timer>> = HashMap::new();
     let mut again = VecDeque::new();
     for timer in held.drain(..) {
         match go_off(app, &timer).await {
-            Ok(()) => finished.push(timer.id),
+            Ok(()) => finished.entry(timer.leased_by).or_default().push(timer),
             Err(failure) if failure.status.is_client_error() && failure.status != http::StatusCode::CONFLICT => {
                 // The envelope has moved on, or is gone: nothing is due any more.
                 tracing::debug!(timer = %timer.id, envelope = %timer.envelope, kind = timer.kind, %failure, "a timer went off in vain");
-                finished.push(timer.id);
+                finished.entry(timer.leased_by).or_default().push(timer);
             }
             Err(failure) => {
                 tracing::warn!(timer = %timer.id, envelope = %timer.envelope, kind = timer.kind, %failure, "a timer could not be done; trying again");
@@ -77,12 +82,27 @@ pub async fn round(app: &Arc<App>, by: Incarnation, held: &mut VecDeque<Timer>) 
             }
         }
     }
-    let done = finished.len();
     *held = again;
-    if !finished.is_empty() {
-        app.store.finish_timers(by, finished).await?;
+    let mut forgotten = Ok(0);
+    for (by, timers) in finished {
+        match app.store.finish_timers(by, timers.iter().map(|timer| timer.id).collect()).await {
+            Ok(()) => forgotten = forgotten.map(|count| count + timers.len()),
+            // They go off once more then, in vain, and are forgotten after that.
+            Err(error) => {
+                held.extend(timers);
+                forgotten = Err(error);
+            }
+        }
     }
-    Ok(done)
+    forgotten
+}
+
+async fn claim(app: &App, by: Incarnation, room: usize) -> Result<Vec<Timer>, StoreError> {
+    let claimed = app.store.claim_timers(by, app.now(), u32::try_from(room).unwrap_or(u32::MAX)).await;
+    if matches!(claimed, Err(StoreError::Unknown(_))) {
+        app.hand_over.doubt();
+    }
+    claimed
 }
 
 async fn go_off(app: &Arc<App>, timer: &Timer) -> Result<(), Failure> {

@@ -20,9 +20,14 @@ pub trait HandOver: Send + Sync {
     /// Something was recorded waiting: a hint to look for due work soon. Losing it costs one poll interval.
     fn wake(&self, listener: ListenerId);
 
-    /// These deliveries may have been recorded as leased to this node without reaching a lane (the store did not say whether it
-    /// committed): the worker gives them back, so that no row stays leased to a node that does not know of it.
+    /// These deliveries may have been recorded as leased to this node without reaching a lane ([`crate::StoreError::Unknown`]): the worker
+    /// gives them back, so that no row stays leased to a node that does not know of it. They may also show only after that: see
+    /// [`HandOver::doubt`], which this implies.
     fn disown(&self, deliveries: Vec<DeliveryId>);
+
+    /// Something may be leased to this node, or become so, of which nobody knows: the answer to a claim was lost. The node goes on as another
+    /// incarnation, and the present one ends with what is known to be leased to it, which lets go of the rest.
+    fn doubt(&self);
 
     /// What the lanes of this process look like together, for people; `None` where there is no worker.
     fn lanes(&self) -> Option<LaneCounts> {
@@ -68,4 +73,6 @@ impl HandOver for NoHandOver {
     fn wake(&self, _listener: ListenerId) {}
 
     fn disown(&self, _deliveries: Vec<DeliveryId>) {}
+
+    fn doubt(&self) {}
 }

@@ -97,6 +97,50 @@ async fn run(nth: u64, fault: StoreFault) -> bool {
     was_made
 }
 
+/// The answer of a record got lost, and its commit is seen only after what was known of it had been given back.
+#[tokio::test(start_paused = true)]
+async fn what_commits_after_its_answer_was_lost_is_sent_while_the_node_lives() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    let executor = Played::new(&house, &[], |_, _| Plays::Answers(200));
+    let mut running = house.work(executor, Settings::default()).await;
+    let (event, hand_over) = (house.event(10), running.worker.hand_over());
+    let slot = hand_over.reserve(LANES[0], 10).expect("nothing is under way");
+    let state = DeliveryState::Leased { by: slot.incarnation() };
+    let delivery = Delivery { state, ..house.delivery(&event, subscription, LANES[0]) };
+    drop(slot);
+    hand_over.disown(vec![delivery.id]);
+    house.store.wait_for("give_back", 1).await;
+    house.record(event, vec![delivery.clone()]).await;
+    for _ in 0..120 {
+        if matches!(house.state(delivery.id).await, DeliveryState::Delivered { .. }) {
+            break;
+        }
+        running.wait_a_second_or_for_news().await;
+    }
+    assert!(matches!(house.state(delivery.id).await, DeliveryState::Delivered { .. }), "{:?}", house.state(delivery.id).await);
+    running.worker.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_failed_for_certain_begins_no_other_life() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    house.store.fail_all("claim_due", StoreFault::NotMade);
+    let executor = Played::new(&house, &[], |_, _| Plays::Answers(200));
+    let mut running = house.work(executor, Settings::default()).await;
+    let life = running.worker.life().incarnation();
+    house.waiting(subscription, LANES[0], 1).await;
+    house.store.wait_for("claim_due", 3).await;
+    // Whatever it might have begun is looked after by then.
+    house.store.wait_for("renew_node", 2).await;
+    house.store.mend();
+    running.wait_for(1).await;
+    assert_eq!(running.worker.life().incarnation(), life);
+    assert_eq!(house.store.calls_of("register_node"), 1);
+    running.worker.shut_down().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn whichever_call_fails_every_delivery_ends() {
     let mut nth = 1;

@@ -1,5 +1,10 @@
 //! What time does.
 
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use countersign_server::{App, timers};
+use countersign_store::Store;
+use countersign_testkit::{FaultyStore, StoreFault};
 use serde_json::json;
 
 use crate::house::{House, definition, with};
@@ -35,12 +40,35 @@ async fn a_timer_of_a_finished_envelope_is_gone() {
     assert_eq!(house.shown(&id).await["status"], "completed");
 }
 
+/// What was done and could not be forgotten, since the store failed, is forgotten with the next round: nobody else comes back to it.
+#[tokio::test]
+async fn a_timer_that_could_not_be_forgotten_is_with_the_next_round() {
+    let house = House::new().await;
+    house.envelope(definition("sent", 1)).await;
+    let faulty = FaultyStore::before(Arc::clone(&house.app.store));
+    let app = Arc::new(App {
+        store: Arc::clone(&faulty) as Arc<dyn Store>,
+        ..App::new(Arc::clone(&house.app.store), Arc::clone(&house.app.ids), Arc::clone(&house.app.clock), house.app.settings.clone())
+    });
+    house.clock.advance(Duration::from_secs(200 * 24 * 3_600));
+    let mut held = VecDeque::new();
+    faulty.fail_all("finish_timers", StoreFault::NotMade);
+    timers::round(&app, house.node, &mut held).await.expect_err("the store fails");
+    assert!(!held.is_empty());
+    faulty.mend();
+    while timers::round(&app, house.node, &mut held).await.unwrap() > 0 {}
+    assert!(held.is_empty());
+    let after = house.app.store.register_node("after", 2, house.clock.now(), Duration::from_secs(30)).await.unwrap().incarnation;
+    house.app.store.retire_node(house.node, house.clock.now()).await.unwrap();
+    assert_eq!(house.app.store.claim_timers(after, house.clock.now(), 10).await, Ok(Vec::new()), "none is left behind");
+}
+
 #[tokio::test]
 async fn the_loop_ends_with_the_process() {
     let house = House::new().await;
     let node = house.node;
-    let life = std::sync::Arc::new(move || node);
-    let running = tokio::spawn(countersign_server::timers::run(std::sync::Arc::clone(&house.app), life));
+    let life = Arc::new(move || node);
+    let running = tokio::spawn(timers::run(Arc::clone(&house.app), life));
     house.app.stopping.cancel();
     running.await.unwrap();
 }

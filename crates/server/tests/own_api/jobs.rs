@@ -288,6 +288,30 @@ impl JobKind for Endless {
     }
 }
 
+/// A node that lost an answer of the store goes on as another incarnation, while the former one lives on for what is leased to it.
+#[tokio::test]
+async fn a_job_goes_on_when_its_node_begins_another_life() {
+    let house = House::new().await;
+    let (former, next) = (house.node(1).await, house.node(2).await);
+    create(&house, "endless", &Value::Null).await;
+    let (stepped, is_next) = (Arc::new(Notify::new()), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let now = Arc::clone(&is_next);
+    let life: Life = Arc::new(move || if now.load(std::sync::atomic::Ordering::Relaxed) { next } else { former });
+    let runner = tokio::spawn(jobs::run(Arc::clone(&house.app), life, vec![Box::new(Endless(Arc::clone(&stepped)))]));
+    stepped.notified().await;
+    is_next.store(true, std::sync::atomic::Ordering::Relaxed);
+    for step in 0..10 {
+        tokio::time::timeout(HANGS_AFTER, stepped.notified()).await.unwrap_or_else(|_| panic!("it stands still after {step} steps"));
+    }
+    // The former life ends: whoever claims the job has it from now on, here the same node.
+    house.store.retire_node(former, house.clock.now()).await.unwrap();
+    for _ in 0..10 {
+        tokio::time::timeout(HANGS_AFTER, stepped.notified()).await.expect("it goes on");
+    }
+    house.app.stopping.cancel();
+    runner.await.unwrap();
+}
+
 struct Broken;
 
 #[async_trait]
