@@ -68,6 +68,7 @@ pub fn settlement(
         attempt,
         attempts_made,
         next,
+        is_followed: false,
     }
 }
 
@@ -83,6 +84,7 @@ pub fn cancelled(delivery: &Delivery, by: Incarnation, now: Timestamp) -> Settle
         attempts_made: delivery.attempts_made,
         retry_count: delivery.retry_count,
         next: Next::Cancelled,
+        is_followed: false,
     }
 }
 

@@ -108,7 +108,14 @@ impl Worker {
     ) -> Result<Self, StoreError> {
         let lanes = Arc::new(Lanes::new(settings.clone(), Arc::clone(&clock)));
         let abort = CancellationToken::new();
-        let (settler, settler_task) = Settler::start(Arc::clone(&store), abort.clone(), settled);
+        let for_settler = Arc::clone(&lanes);
+        let (settler, settler_task) = Settler::start(Arc::clone(&store), abort.clone(), move |settlement, stood| {
+            settled(settlement, stood);
+            if settlement.is_followed {
+                // Not before it is written: who looks for the next earlier finds nothing.
+                for_settler.due.notify_one();
+            }
+        });
         let core = Arc::new_cyclic(|me| Core {
             store: Arc::clone(&store),
             lanes: Arc::clone(&lanes),
@@ -243,7 +250,7 @@ impl Core {
                 Turn::Attempt(item) => {
                     before = Before::Attempt(self.attempt(&item).await);
                     self.lanes.let_go(&lane, &item);
-                    if item.is_followed() || lane.is_hungry((self.clock)()) {
+                    if lane.is_hungry((self.clock)()) {
                         self.lanes.due.notify_one();
                     }
                 }
@@ -323,6 +330,7 @@ impl Core {
     }
 
     async fn settle(&self, settlement: Settlement, item: &Item) {
+        let settlement = Settlement { is_followed: item.is_followed(), ..settlement };
         let settler = self.settler.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some(settler) = settler {
             settler.settle(settlement, item.stake.clone()).await;
@@ -333,6 +341,9 @@ impl Core {
         if let Err(error) = self.store.give_back(by, vec![item.delivery.id], due_at, held).await {
             tracing::error!(%error, delivery.id = %item.delivery.id, "a delivery could not be given back; trying again");
             self.lanes.disown(vec![item.delivery.id]);
+        }
+        if item.is_followed() {
+            self.lanes.due.notify_one();
         }
     }
 

@@ -98,4 +98,6 @@ pub struct Settlement {
     pub retry_count: u32,
     /// Where it goes.
     pub next: Next,
+    /// Another delivery waits for this one: the next of its order. It is written without waiting for company.
+    pub is_followed: bool,
 }

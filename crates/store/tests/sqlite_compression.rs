@@ -101,6 +101,7 @@ async fn delivered(store: &SqliteStore, owner: Owner, ids: &IdSource, number: us
         attempts_made: 1,
         retry_count: 0,
         next: Next::Delivered,
+        is_followed: false,
     };
     assert_eq!(store.settle(vec![settlement]).await.expect("stored"), vec![Ok(())]);
     (event_id, delivery_id)

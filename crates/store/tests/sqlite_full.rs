@@ -92,6 +92,7 @@ async fn fill_settle_recover(disk: &Path) {
             attempts_made: 1,
             retry_count: 1,
             next: Next::Delivered,
+            is_followed: false,
         };
         assert_eq!(store.settle(vec![settlement]).await.expect("settling goes on"), vec![Ok(())]);
     }

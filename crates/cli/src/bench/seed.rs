@@ -187,6 +187,7 @@ fn settlement(owner: Owner, delivery: DeliveryId, attempt: AttemptId, number: u6
         attempts_made: 1,
         retry_count: 0,
         next: Next::Delivered,
+        is_followed: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A subscription that asks for order per envelope.
 
+use std::time::Duration;
+
 use countersign_core::{
     delivery::{Delivery, DeliveryState},
     id::{ListenerId, SubscriptionId},
@@ -47,6 +49,26 @@ async fn deliveries_of_one_envelope_go_one_at_a_time_and_in_order() {
         let expected: Vec<_> = chain.iter().flat_map(|delivery| [delivery.id, delivery.id]).collect();
         assert_eq!(begun, expected, "a retry keeps its successors back");
     }
+    running.worker.shut_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_goes_once_the_one_before_is_written_however_long_that_takes() {
+    let house = House::new().await;
+    let subscription = house.subscribe("https://one.example/", Pace::default()).await.id;
+    chain(&house, subscription, 1, 2).await;
+    let executor = Played::new(&house, &[], |_, _| Plays::Answers(200));
+    house.store.hold("settle");
+    let settings = Settings { poll: Duration::from_secs(60), ..Settings::default() };
+    let running = house.work(executor.clone(), settings).await;
+    house.store.wait_for("settle", 1).await;
+    // Whoever looks for the next meanwhile finds nothing.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(executor.journal().begun.len(), 1);
+    house.store.release("settle");
+    let released = tokio::time::Instant::now();
+    executor.wait_for_begun(2).await;
+    assert!(released.elapsed() < Duration::from_secs(1), "{:?}", released.elapsed());
     running.worker.shut_down().await;
 }
 

@@ -275,6 +275,7 @@ impl House {
                 attempts_made: delivery.attempts_made + 1,
                 retry_count: delivery.retry_count + 1,
                 next,
+                is_followed: false,
             });
         }
         for settled in self.store.settle(settlements).await.unwrap() {

@@ -261,6 +261,7 @@ impl World {
             attempts_made: delivery.attempts_made + 1,
             retry_count: delivery.retry_count + 1,
             next,
+            is_followed: false,
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) fn prepare(settlements: Vec<Settlement>, compression: Compression) ->
 }
 
 /// So many settlements are worth a commit of their own; fewer wait for one that somebody waits for. They hold up nobody: the lane has gone
-/// on, and an ordered one rings for its next claim, which ends the wait.
+/// on, but where the next of an order waits for them.
 const WORTH_A_COMMIT: usize = 64;
 
 /// What a call of `settle` brings.
@@ -57,7 +57,7 @@ pub(super) fn weight(settlements: &[Prepared]) -> Weight {
         rows: settlements.len() * 2,
         bytes: settlements.iter().map(bytes).sum(),
         intake: false,
-        patient: settlements.len() < WORTH_A_COMMIT,
+        patient: settlements.len() < WORTH_A_COMMIT && settlements.iter().all(|prepared| !prepared.settlement.is_followed),
     }
 }
 

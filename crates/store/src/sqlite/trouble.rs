@@ -111,6 +111,7 @@ impl Bench {
             attempts_made: 1,
             retry_count: 1,
             next: Next::Delivered,
+            is_followed: false,
         }
     }
 
