@@ -10,6 +10,7 @@
 mod document;
 mod envelope;
 mod event;
+mod outline;
 mod recipient;
 mod scalar;
 mod xml;
@@ -17,6 +18,7 @@ mod xml;
 pub use document::{EnvelopeDocument, NotBase64};
 pub use envelope::{CustomField, CustomFields, EnvelopeSummary, Person};
 pub use event::{ClickData, EnvelopeData, EventData, EventFamily, EventMessage, RecipientData, TemplateData};
+pub use outline::Outline;
 pub use recipient::{Recipient, Recipients};
 pub use scalar::{Count, Flag};
 pub use xml::{XML_DEPTH_MAX, XML_ELEMENTS_MAX, XmlElement, XmlMessage};

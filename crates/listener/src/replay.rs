@@ -9,18 +9,15 @@
 //! attempt goes through.
 
 use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    fmt,
+    fmt::{self, Write as _},
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use lru::LruCache;
-use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::{clock::UnixSeconds, fetch::BoxFuture};
+use crate::{clock::UnixSeconds, fetch::BoxFuture, message::Outline};
 
 /// How long a handled message is remembered unless configured otherwise, in seconds: Connect's 15 days of retries and a day more.
 pub const REPLAY_WINDOW_SECONDS: u64 = 16 * 86_400;
@@ -50,38 +47,34 @@ impl ReplayKey {
     /// aggregate message are the same on every attempt, `TimeGenerated` and the dates of the envelope among them.
     #[must_use]
     pub fn of_body(body: &[u8]) -> Self {
-        Self::of_message(body).unwrap_or_else(|| Self::over([b"body", body]))
+        Self::of_read_body(body, Outline::read(body).as_ref())
+    }
+
+    /// [`ReplayKey::of_body`] where the body's outline is at hand; `None`: it has none.
+    #[must_use]
+    pub fn of_read_body(body: &[u8], outline: Option<&Outline<'_>>) -> Self {
+        outline.and_then(Self::of_event).unwrap_or_else(|| Self::over([b"body", body]))
     }
 
     /// `data` goes in member by member, but for the state of the envelope: that may be written anew for a later attempt, and what else is
     /// there says what the event is about.
-    fn of_message(body: &[u8]) -> Option<Self> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Identity<'b> {
-            #[serde(borrow)]
-            event: Cow<'b, str>,
-            #[serde(borrow)]
-            generated_date_time: Cow<'b, str>,
-            #[serde(borrow)]
-            configuration_id: Option<&'b RawValue>,
-            #[serde(borrow)]
-            data: BTreeMap<Cow<'b, str>, &'b RawValue>,
-        }
-        let Identity { event, generated_date_time, configuration_id, mut data } = serde_json::from_slice(body).ok()?;
-        data.remove("envelopeSummary");
-        let configuration = configuration_id.map(RawValue::get).unwrap_or_default();
+    fn of_event(outline: &Outline<'_>) -> Option<Self> {
+        let (event, generated_at) = (outline.event()?, outline.generated_date_time()?);
+        let members = outline.data()?.filter(|(name, _)| *name != "envelopeSummary");
         let mut hash = Sha256::new();
-        for part in ["message", &event, &generated_date_time, configuration] {
+        for part in ["message", event, generated_at, outline.configuration_id().unwrap_or_default()] {
             hash_part(&mut hash, part.as_bytes());
         }
-        // The members together are one part; they are hashed where they stand.
-        let frames: Vec<String> = data.iter().map(|(name, value)| format!("{}:{name}{}:", name.len(), value.get().len())).collect();
-        let length: usize = frames.iter().zip(data.values()).map(|(frame, value)| frame.len() + value.get().len()).sum();
-        hash.update((length as u64).to_be_bytes());
-        for (frame, value) in frames.iter().zip(data.values()) {
-            hash.update(frame);
-            hash.update(value.get());
+        // The members together are one part; they are hashed where they stand, each behind the lengths of its name and value in digits.
+        let digits = |length: usize| length.checked_ilog10().unwrap_or(0) as usize + 1;
+        let framed = |(name, value): (&str, &str)| digits(name.len()) + name.len() + digits(value.len()) + value.len() + ":".len() * 2;
+        hash.update((members.clone().map(framed).sum::<usize>() as u64).to_be_bytes());
+        let mut frame = String::with_capacity(64);
+        for (name, value) in members {
+            frame.clear();
+            let _ = write!(frame, "{}:{name}{}:", name.len(), value.len());
+            hash.update(&frame);
+            hash.update(value);
         }
         Some(Self(hash.finalize().into()))
     }

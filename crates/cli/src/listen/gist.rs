@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use countersign_core::{event::EventName, id::EnvelopeId};
-use serde::Deserialize;
+use countersign_listener::message::Outline;
 
 /// The name of an event whose message names none.
 const UNNAMED: &str = "message";
@@ -23,49 +23,31 @@ pub(crate) struct Gist {
     pub(crate) generated_at: Option<String>,
 }
 
-/// The members that are read; everything else is passed over without being kept.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Outer<'a> {
-    #[serde(borrow, default)]
-    event: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    data: Option<Data<'a>>,
-    #[serde(borrow, default)]
-    envelope_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    status: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    generated_date_time: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data<'a> {
-    #[serde(borrow, default)]
-    envelope_id: Option<Cow<'a, str>>,
-}
-
 impl Gist {
     /// Of a body as received.
     pub(crate) fn of(body: &[u8]) -> Self {
-        match body.trim_ascii_start().first() {
-            Some(b'{') => serde_json::from_slice(body).map_or_else(|_| Self::nothing(), |outer: Outer<'_>| Self::of_json(&outer)),
-            Some(b'<') => Self::of_xml(&body[..body.len().min(XML_BYTES_MAX)]),
-            _ => Self::nothing(),
+        match (Outline::read(body), body.trim_ascii_start().first()) {
+            (Some(outline), _) => Self::of_outline(&outline),
+            // In another encoding than JSON's, most of its members can be read all the same.
+            (None, Some(b'{')) => match String::from_utf8_lossy(body) {
+                Cow::Borrowed(_) => Self::nothing(),
+                Cow::Owned(text) => Outline::read(text.as_bytes()).map_or_else(Self::nothing, |outline| Self::of_outline(&outline)),
+            },
+            (None, Some(b'<')) => Self::of_xml(&body[..body.len().min(XML_BYTES_MAX)]),
+            (None, _) => Self::nothing(),
         }
     }
 
-    fn of_json(outer: &Outer<'_>) -> Self {
-        let envelope = outer.data.as_ref().and_then(|data| data.envelope_id.as_deref()).or(outer.envelope_id.as_deref());
+    /// Of a message in JSON whose outline is at hand.
+    pub(crate) fn of_outline(outline: &Outline<'_>) -> Self {
         // The aggregate form is the envelope itself.
-        let event = match (outer.event.as_deref(), outer.envelope_id.as_deref(), outer.status.as_deref()) {
-            (Some(event), ..) => named(event),
-            (None, Some(_), Some(status)) => named(&format!("envelope-{status}")),
-            _ => None,
+        let event = match (outline.event(), outline.envelope_status()) {
+            (Some(event), _) => named(event),
+            (None, Some(status)) => named(&format!("envelope-{status}")),
+            (None, None) => None,
         };
-        let generated_at = outer.generated_date_time.as_deref().filter(|text| looks_like_a_time(text)).map(str::to_owned);
-        Self { event: event.unwrap_or_else(unnamed), envelope: envelope.and_then(|id| id.parse().ok()), generated_at }
+        let generated_at = outline.generated_date_time().filter(|text| looks_like_a_time(text)).map(str::to_owned);
+        Self { event: event.unwrap_or_else(unnamed), envelope: outline.envelope_id().and_then(|id| id.parse().ok()), generated_at }
     }
 
     /// The envelope's own status follows its id; those of its recipients stand before.
@@ -119,6 +101,11 @@ mod tests {
     }
 
     #[test]
+    fn a_message_in_another_encoding_says_what_it_is_about() {
+        assert_eq!(Gist::of(b"{\"event\":\"envelope-sent\",\"data\":{\"name\":\"Andr\xe9\"}}").event, EventName::ENVELOPE_SENT);
+    }
+
+    #[test]
     fn every_form_of_message_says_what_it_is_about() {
         let envelope = "71799c95-8417-4b16-90d5-86ff24a91d09";
         for (row, body, event, has_envelope) in [
@@ -145,6 +132,7 @@ mod tests {
             ("json that names nothing", "{}".to_owned(), "message", false),
             ("a name that cannot be", r#"{"event":"a b","data":[]}"#.to_owned(), "message", false),
             ("cut off", r#"{"event":"envelope-sent""#.to_owned(), "message", false),
+            ("an id that is no text", r#"{"event":"envelope-sent","envelopeId":7}"#.to_owned(), "envelope-sent", false),
             ("no json", "hello".to_owned(), "message", false),
             ("nothing", String::new(), "message", false),
         ] {

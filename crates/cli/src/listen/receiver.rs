@@ -20,7 +20,9 @@ use axum::{
 };
 use bytes::Bytes;
 use countersign_core::Timestamp;
-use countersign_listener::{Checked, DUPLICATE_HEADER, Freshness, PeerAddress, PeerCertificate, Refusal, ReplayKey, Verdict};
+use countersign_listener::{
+    Checked, DUPLICATE_HEADER, Freshness, PeerAddress, PeerCertificate, Refusal, ReplayKey, Verdict, message::Outline,
+};
 use countersign_server::serving::ShownCertificate;
 use countersign_signature::explain::{Candidate, Finding, explain};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -173,14 +175,14 @@ impl Receiver {
             After::Answer => StatusCode::OK,
             After::Forward(forwarder) => {
                 let carried = carried::headers(headers, verdict);
-                handed.forwards = forwarder.forward(&Gist::of(&body).event, key_of(verdict, &body), &carried, &body).await;
+                let (gist, key) = read(verdict, &body);
+                handed.forwards = forwarder.forward(&gist.event, key, &carried, &body).await;
                 handed.forwards.iter().for_each(|forwarded| self.tally.count_forward(forwarded));
                 if handed.forwards.iter().all(Forwarded::is_taken) { StatusCode::OK } else { StatusCode::BAD_GATEWAY }
             }
             After::Store(inbox) => {
                 let carried = carried::headers(headers, verdict);
-                let key = key_of(verdict, &body);
-                let mut gist = Gist::of(&body);
+                let (mut gist, key) = read(verdict, &body);
                 if is_known_by_its_id(verdict) {
                     // Its body may be of another time when it comes again.
                     gist.generated_at = None;
@@ -304,11 +306,12 @@ impl Receiver {
             .filter_map(|(name, value)| Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?)))
             .collect();
         let carried = carried::headers(&headers, arrival.verdict.as_ref());
-        let (gist, body) = (Gist::of(&arrival.body), arrival.body.clone());
+        let body = arrival.body.clone();
+        let (gist, key) = read(arrival.verdict.as_ref(), &body);
         match &self.after {
             After::Answer => Again::Not("there is nowhere to forward to; start with --forward URL".to_owned()),
             After::Forward(forwarder) => {
-                let forwarded = forwarder.forward(&gist.event, key_of(arrival.verdict.as_ref(), &body), &carried, &body).await;
+                let forwarded = forwarder.forward(&gist.event, key, &carried, &body).await;
                 forwarded.iter().for_each(|forwarded| self.tally.count_forward(forwarded));
                 Again::Forwarded(forwarded)
             }
@@ -324,12 +327,14 @@ fn is_known_by_its_id(verdict: Option<&Verdict>) -> bool {
     verdict.is_some_and(|verdict| verdict.standard_webhooks.passed().is_some())
 }
 
-/// What a message is recognised by.
-fn key_of(verdict: Option<&Verdict>, body: &[u8]) -> ReplayKey {
-    match verdict.and_then(|verdict| verdict.standard_webhooks.passed()) {
+/// What a message is about and what it is recognised by, in one pass over its body.
+fn read(verdict: Option<&Verdict>, body: &[u8]) -> (Gist, ReplayKey) {
+    let outline = Outline::read(body);
+    let key = match verdict.and_then(|verdict| verdict.standard_webhooks.passed()) {
         Some(found) => ReplayKey::of_delivery(&found.id),
-        None => ReplayKey::of_body(body),
-    }
+        None => ReplayKey::of_read_body(body, outline.as_ref()),
+    };
+    (outline.as_ref().map_or_else(|| Gist::of(body), Gist::of_outline), key)
 }
 
 fn status_alone(status: StatusCode) -> Response<Body> {
