@@ -38,7 +38,7 @@ pub const FOLLOWS: Duration = Duration::from_secs(2);
 pub enum Sign {
     /// It answered.
     Alive,
-    /// It did not: time-out, no connection, cut off.
+    /// It did not: time-out, no connection, an address that is refused, cut off.
     Silent,
     /// Nothing was learned: the attempt did not reach it for reasons of ours.
     Nothing,
@@ -52,13 +52,19 @@ impl Sign {
             Outcome::Accepted { .. } => Self::Alive,
             Outcome::Rejected { status: 502..=504, .. } => Self::Silent,
             Outcome::Rejected { .. } => Self::Alive,
-            Outcome::Failed(FailureKind::Dns | FailureKind::Connect | FailureKind::Tls | FailureKind::Timeout | FailureKind::Closed) => {
-                Self::Silent
-            }
+            // An address that is refused is one it cannot be reached at, until the name or the policy changes.
+            Outcome::Failed(
+                FailureKind::ForbiddenAddress
+                | FailureKind::Dns
+                | FailureKind::Connect
+                | FailureKind::Tls
+                | FailureKind::Timeout
+                | FailureKind::Closed,
+            ) => Self::Silent,
             Outcome::Failed(FailureKind::BadAnswer) => Self::Alive,
-            Outcome::Failed(FailureKind::ForbiddenAddress | FailureKind::Misconfigured | FailureKind::Unrenderable)
-            | Outcome::Held(_)
-            | Outcome::Interrupted => Self::Nothing,
+            Outcome::Failed(FailureKind::Misconfigured | FailureKind::Unrenderable) | Outcome::Held(_) | Outcome::Interrupted => {
+                Self::Nothing
+            }
         }
     }
 }
@@ -268,7 +274,7 @@ mod tests {
             (Outcome::Rejected { status: 500, retry_after: None }, Sign::Alive),
             (Outcome::Rejected { status: 503, retry_after: None }, Sign::Silent),
             (Outcome::Failed(FailureKind::Timeout), Sign::Silent),
-            (Outcome::Failed(FailureKind::ForbiddenAddress), Sign::Nothing),
+            (Outcome::Failed(FailureKind::ForbiddenAddress), Sign::Silent),
             (Outcome::Held(countersign_core::delivery::Hold::NoToken), Sign::Nothing),
             (Outcome::Interrupted, Sign::Nothing),
         ] {
