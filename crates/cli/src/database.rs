@@ -95,7 +95,7 @@ pub(crate) fn postgres_settings(settings: &ServeSettings) -> anyhow::Result<Opti
 /// The PEM file with the database's authorities, which is named where it holds none.
 fn authorities(file: &Path) -> anyhow::Result<Vec<u8>> {
     let pem = std::fs::read(file).with_context(|| format!("database-ca {}", file.display()))?;
-    if !CertificateDer::pem_slice_iter(&pem).next().is_some_and(|first| first.is_ok()) {
+    if CertificateDer::pem_slice_iter(&pem).next().is_none_or(|first| first.is_err()) {
         bail!("database-ca {} holds no certificate; give it in PEM", file.display());
     }
     Ok(pem)

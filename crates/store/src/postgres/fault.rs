@@ -303,29 +303,30 @@ mod tests {
 
     #[test]
     fn trouble_of_the_server_that_passes_is_no_fault_of_the_request() {
-        let unavailable = |error: &StoreError| matches!(error, StoreError::Unavailable(_));
-        let backend = |error: &StoreError| matches!(error, StoreError::Backend(_));
-        let full = |error: &StoreError| matches!(error, StoreError::Full(_));
-        let damaged = |error: &StoreError| matches!(error, StoreError::Damaged(_));
-        let rows: [(&str, &str, &dyn Fn(&StoreError) -> bool); 18] = [
-            ("a password that was changed", "28P01", &unavailable),
-            ("a user who may not log in", "28000", &unavailable),
-            ("a database that is not there", "3D000", &unavailable),
-            ("a database that was dropped", "57P04", &unavailable),
-            ("idle for too long", "57P05", &unavailable),
-            ("idle in a transaction for too long", "25P03", &unavailable),
-            ("an error of its disk", "58030", &unavailable),
-            ("a file it does not find", "58P01", &unavailable),
-            ("too many connections", "53300", &unavailable),
-            ("out of memory", "53200", &unavailable),
-            ("a lock not had in time", "55P03", &unavailable),
-            ("cancelled", "57014", &unavailable),
-            ("a deadlock", "40P01", &unavailable),
-            ("a full disk", "53100", &full),
-            ("a damaged page", "XX001", &damaged),
-            ("a missing table", "42P01", &backend),
-            ("a missing privilege", "42501", &backend),
-            ("a fault within", "XX000", &backend),
+        type Means = fn(&StoreError) -> bool;
+        let unavailable: Means = |error| matches!(error, StoreError::Unavailable(_));
+        let backend: Means = |error| matches!(error, StoreError::Backend(_));
+        let full: Means = |error| matches!(error, StoreError::Full(_));
+        let damaged: Means = |error| matches!(error, StoreError::Damaged(_));
+        let rows: [(&str, &str, Means); 18] = [
+            ("a password that was changed", "28P01", unavailable),
+            ("a user who may not log in", "28000", unavailable),
+            ("a database that is not there", "3D000", unavailable),
+            ("a database that was dropped", "57P04", unavailable),
+            ("idle for too long", "57P05", unavailable),
+            ("idle in a transaction for too long", "25P03", unavailable),
+            ("an error of its disk", "58030", unavailable),
+            ("a file it does not find", "58P01", unavailable),
+            ("too many connections", "53300", unavailable),
+            ("out of memory", "53200", unavailable),
+            ("a lock not had in time", "55P03", unavailable),
+            ("cancelled", "57014", unavailable),
+            ("a deadlock", "40P01", unavailable),
+            ("a full disk", "53100", full),
+            ("a damaged page", "XX001", damaged),
+            ("a missing table", "42P01", backend),
+            ("a missing privilege", "42501", backend),
+            ("a fault within", "XX000", backend),
         ];
         for (row, code, is_meant) in rows {
             let code = SqlState::from_code(code);
