@@ -18,6 +18,7 @@ pub mod job;
 mod key_file;
 mod lines;
 pub mod objects;
+pub mod part;
 pub mod postgres;
 mod private_file;
 pub mod query;

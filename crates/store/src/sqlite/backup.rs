@@ -22,7 +22,7 @@ use super::{
     store::SqliteStore,
     transfer::mark_of,
 };
-use crate::StoreError;
+use crate::{StoreError, part};
 
 /// Pages copied between two reports: 4 MiB.
 const STEP_PAGES: i32 = 256;
@@ -151,7 +151,7 @@ fn write(source: &Connection, file: &Path, progress: impl FnMut(BackupProgress))
     if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(BackupError::NoFolder(file.to_owned()));
     }
-    let part = part_of(file);
+    let part = part::of(file);
     // A part that an earlier, broken-off backup left is begun anew.
     let copied = begin_part(&part).map_err(|e| failed(&part, e)).and_then(|()| copy(source, &part, progress));
     finish(copied, &part, file)
@@ -164,12 +164,7 @@ fn finish(copied: Result<(), BackupError>, part: &Path, file: &Path) -> Result<(
         file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), sync_folder).map_err(|e| failed(file, e))
     });
     if done.is_err() {
-        // With what SQLite leaves beside it when the disk is full.
-        for beside in ["", "-journal", "-wal", "-shm"] {
-            let mut name = part.as_os_str().to_owned();
-            name.push(beside);
-            let _ = fs::remove_file(name);
-        }
+        part::remove(file);
     }
     done
 }
@@ -230,7 +225,7 @@ pub fn restore(backup: &Path, data_dir: &Path, progress: impl FnMut(BackupProgre
             _ => {}
         }
     }
-    let part = part_of(&dir.database());
+    let part = part::of(&dir.database());
     let copied = begin_part(&part).map_err(|e| failed(&part, e)).and_then(|()| copy(&conn, &part, progress));
     finish(copied, &part, &dir.database())
 }
@@ -267,12 +262,6 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut check = conn.prepare("PRAGMA quick_check(100)")?;
     let lines: Vec<String> = check.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     Ok(lines.into_iter().filter(|line| line != "ok").collect())
-}
-
-fn part_of(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
 }
 
 fn failed(file: &Path, error: impl std::fmt::Display) -> BackupError {

@@ -1,10 +1,6 @@
 //! From a store into a file.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::ErrorKind, path::Path};
 
 use super::{
     block::{BlockKind, BlockWriter, PAYLOAD_BYTES_MAX},
@@ -15,7 +11,10 @@ use super::{
     side::Source,
     table::{TABLES, Table},
 };
-use crate::private_file::{private_file, sync_folder};
+use crate::{
+    part,
+    private_file::{private_file, sync_folder},
+};
 
 /// Rows in one block, and so in one transaction of an import.
 const BLOCK_ROWS_MAX: u64 = 2_000;
@@ -39,7 +38,7 @@ pub async fn export<S: Source + ?Sized>(
     if file.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(TransferError::NoFolder(file.to_owned()));
     }
-    let part = part_of(file);
+    let part = part::of(file);
     let done = write(source, &part, progress).await.and_then(|manifest| {
         fs::rename(&part, file).map_err(|e| TransferError::file(file, &e))?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -47,8 +46,7 @@ pub async fn export<S: Source + ?Sized>(
         Ok(manifest)
     });
     if done.is_err() {
-        // It may not be there yet.
-        let _ = fs::remove_file(&part);
+        part::remove(file);
     }
     done
 }
@@ -124,10 +122,4 @@ async fn write_table<S: Source + ?Sized>(
         blocks.write(BlockKind::Rows, &payload).map_err(failed)?;
     }
     Ok(sum.end())
-}
-
-fn part_of(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
 }
