@@ -101,11 +101,16 @@ impl Gathering {
             batch.wait_for_others(queue);
         }
         let is_enough = batch.calls.len() >= COMPANY_ENOUGH.min(2 * self.before) || batch.is_full();
-        if self.before >= COMPANY_CALLS && !is_enough {
+        if self.is_company() && !is_enough {
             std::thread::sleep(self.took.min(COMPANY_WAIT_MAX));
             batch.fill(queue);
         }
         batch
+    }
+
+    /// Whether calls come together: whether the last batch was company for the next one.
+    pub(super) fn is_company(&self) -> bool {
+        self.before >= COMPANY_CALLS
     }
 
     /// What the last batch was.

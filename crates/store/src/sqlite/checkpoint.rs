@@ -2,9 +2,12 @@
 //!
 //! SQLite's automatic checkpoint stalls the commit that crosses the limit. Here a thread of its own copies the bulk (`PASSIVE`)
 //! while commits go on. Those commits leave a rest behind; the writer copies it between two batches, after which the log
-//! starts again from its beginning. When nothing is written for a while, the log's file is cut to nothing.
+//! starts again from its beginning. SQLite syncs the database only when all of the log is in it, and then everything at once: with
+//! the rest, in the writer's time. So the thread syncs the bulk itself before it leaves the rest. When nothing is written for a
+//! while, the log's file is cut to nothing.
 
 use std::{
+    io,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU32, Ordering},
@@ -18,8 +21,11 @@ use rusqlite::{Connection, wal::CheckpointMode};
 
 use super::{condition::Condition, connection::PAGE_BYTES, reserve::Reserve};
 
-/// Length of the log at which it is copied back: long enough that a page written many times is copied once.
+/// Length of the log at which it is copied back under load: long enough that a page written many times is copied once.
 const WAL_PAGES_SOFT: u32 = (16 << 20) / PAGE_BYTES;
+/// Length at which it is copied back when calls come one by one. Then there is time for it, and what is written into the log again is
+/// still near the processor: a log as long as above goes cold between two rounds, and writing it anew takes longer than its sync.
+const WAL_PAGES_QUIET: u32 = (2 << 20) / PAGE_BYTES;
 /// Length at which it is copied back while the disk is full.
 const WAL_PAGES_TIGHT: u32 = (1 << 20) / PAGE_BYTES;
 /// Length at which an operator should know: something reads for so long that the log cannot start again.
@@ -39,8 +45,8 @@ const REST_LEFT: u8 = 2;
 pub(super) struct WalGauge {
     pages: AtomicU32,
     stage: AtomicU8,
-    /// The length at which to copy next. Beyond [`WAL_PAGES_SOFT`] when a long read kept the log from starting again: copying
-    /// at every commit would gain nothing.
+    /// The least length at which to copy next, when a long read kept the log from starting again: copying at every commit would gain
+    /// nothing.
     copy_at: AtomicU32,
 }
 
@@ -73,16 +79,20 @@ impl WalGauge {
         }
     }
 
-    /// Called by the writer between two batches.
-    pub(super) fn after_commit(&self, conn: &Connection, checkpointer: &Checkpointer) {
-        let pages = self.pages();
-        if pages < WAL_PAGES_SOFT {
-            // It has started again.
-            self.copy_at.store(WAL_PAGES_SOFT, Ordering::Relaxed);
+    /// Called by the writer between two batches; `is_busy`: calls come in company.
+    pub(super) fn after_commit(&self, conn: &Connection, checkpointer: &Checkpointer, is_busy: bool) {
+        let (pages, stage) = (self.pages(), self.stage.load(Ordering::Acquire));
+        if pages < WAL_PAGES_QUIET {
+            // It has started again, so that nothing is left.
+            self.copy_at.store(0, Ordering::Relaxed);
+            if stage == REST_LEFT {
+                self.stage.store(RESTING, Ordering::Release);
+            }
             return;
         }
-        match self.stage.load(Ordering::Acquire) {
-            RESTING if pages >= self.copy_at.load(Ordering::Relaxed) => {
+        let length = if is_busy { WAL_PAGES_SOFT } else { WAL_PAGES_QUIET };
+        match stage {
+            RESTING if pages >= length.max(self.copy_at.load(Ordering::Relaxed)) => {
                 self.stage.store(COPYING, Ordering::Release);
                 checkpointer.wake();
             }
@@ -90,7 +100,7 @@ impl WalGauge {
                 if let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
                     tracing::warn!(%error, "the rest of the log could not be copied back");
                 }
-                self.copy_at.store(pages + WAL_PAGES_SOFT, Ordering::Relaxed);
+                self.copy_at.store(pages + length, Ordering::Relaxed);
                 self.stage.store(RESTING, Ordering::Release);
             }
             _ => {}
@@ -122,10 +132,11 @@ impl Checkpointer {
     /// Starts the thread.
     pub(super) fn start(
         conn: Connection,
+        sync: impl Fn() -> io::Result<()> + Send + 'static,
         gauge: Arc<WalGauge>,
         reserve: Arc<Mutex<Reserve>>,
         condition: Arc<Condition>,
-    ) -> std::io::Result<Self> {
+    ) -> io::Result<Self> {
         let (wake, woken) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(move || {
             match reserve.lock().unwrap_or_else(PoisonError::into_inner).keep() {
@@ -139,6 +150,10 @@ impl Checkpointer {
             while woken.recv().is_ok() {
                 if let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
                     tracing::warn!(%error, "the log could not be copied back");
+                }
+                // For the writer's sake alone: SQLite trusts its own sync, which finds less to do.
+                if let Err(error) = sync() {
+                    tracing::warn!(%error, "the database could not be synced");
                 }
                 gauge.stage.store(REST_LEFT, Ordering::Release);
             }

@@ -11,7 +11,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::fault::OpenError;
@@ -31,8 +31,17 @@ const NETWORK_FILE_SYSTEMS: [&str; 10] = ["nfs", "nfs4", "cifs", "smb3", "smbfs"
 #[derive(Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
+    held: Mutex<Option<Held>>,
+}
+
+/// What is open for as long as the directory belongs to this process; goes in this order.
+#[derive(Debug)]
+struct Held {
+    /// Where locks are POSIX's, closing any descriptor of a file drops all locks that the process has on it, SQLite's among them. So this
+    /// one is opened before SQLite opens the file and closed after.
+    database: Arc<File>,
     /// The lock goes with the file.
-    lock: Mutex<Option<File>>,
+    _lock: File,
 }
 
 impl DataDir {
@@ -45,18 +54,30 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { dir: path.to_owned() }),
             Err(TryLockError::Error(e)) => return Err(unusable(path, &e)),
         }
-        let dir = Self { path: path.to_owned(), lock: Mutex::new(Some(lock)) };
         // Made here and not by SQLite, so that nobody else can ever read it; the log's files take over its permissions.
-        if !dir.database().exists() {
-            private_file(&dir.database()).and_then(|file| file.sync_all()).map_err(|e| unusable(path, &e))?;
+        let file = path.join(DATABASE_FILE);
+        let is_new = !file.exists();
+        let database = private_file(&file).map_err(|e| unusable(path, &e))?;
+        if is_new {
+            database.sync_all().map_err(|e| unusable(path, &e))?;
         }
         sync_folder(path).map_err(|e| unusable(path, &e))?;
-        Ok(dir)
+        Ok(Self { path: path.to_owned(), held: Mutex::new(Some(Held { database: Arc::new(database), _lock: lock })) })
     }
 
     /// Lets others use the directory; nothing of it may be open any more.
     pub(super) fn release(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.held().take();
+    }
+
+    /// What puts the database's file on stable storage, beside SQLite. To be dropped before the directory is given free.
+    pub(super) fn database_sync(&self) -> impl Fn() -> io::Result<()> + Send + use<> {
+        let database = self.held().as_ref().map(|held| Arc::clone(&held.database));
+        move || database.as_ref().map_or(Ok(()), |database| database.sync_data())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder.

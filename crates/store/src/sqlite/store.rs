@@ -137,8 +137,10 @@ impl SqliteStore {
         let connections =
             (0..settings.readers.clamp(1, 64)).map(|_| open_reader(&dir, settings.reader_cache_bytes)).collect::<Result<Vec<_>, _>>()?;
         let readers = Readers::start(connections, settings.read_time_max).map_err(failed)?;
-        let checkpointer = Checkpointer::start(open_checkpointer(&dir)?, Arc::clone(&gauge), Arc::clone(&reserve), Arc::clone(&condition))
-            .map_err(failed)?;
+        let checkpointer = open_checkpointer(&dir)?;
+        let checkpointer =
+            Checkpointer::start(checkpointer, dir.database_sync(), Arc::clone(&gauge), Arc::clone(&reserve), Arc::clone(&condition))
+                .map_err(failed)?;
         let vault = Arc::new(CurrentVault::new(vault));
         let desk = Desk {
             conn,

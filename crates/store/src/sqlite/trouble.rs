@@ -237,6 +237,18 @@ async fn the_log_stays_short_while_much_is_written() {
     assert!(u64::from(longest) * 16_384 < 64 << 20, "{longest} pages for 80 MiB written");
 }
 
+/// Calls that come one by one have their log copied back long before it is as long as it may become under load.
+#[tokio::test]
+async fn the_log_is_shorter_where_calls_come_one_by_one() {
+    let bench = Bench::new(|settings| settings).await;
+    let mut longest = 0;
+    for _ in 0..400 {
+        bench.recorded(64 << 10, Bench::waiting()).await;
+        longest = longest.max(bench.store.inner.gauge.pages());
+    }
+    assert!(u64::from(longest) * 16_384 < 16 << 20, "{longest} pages for 25 MiB written");
+}
+
 /// A crash between deleting a subscription and cancelling what waits for it: the next upkeep goes on with it.
 #[tokio::test]
 async fn cancelling_for_a_deleted_subscription_goes_on_after_a_crash() {

@@ -140,7 +140,7 @@ impl Desk {
             if self.condition.is_disk_full() {
                 self.gauge.after_tight_commit(&self.conn);
             } else {
-                self.gauge.after_commit(&self.conn, &self.checkpointer);
+                self.gauge.after_commit(&self.conn, &self.checkpointer, gathering.is_company());
             }
             self.look_for_space(&mut search);
             if batch.closing {
