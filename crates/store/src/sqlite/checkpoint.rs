@@ -44,6 +44,8 @@ const REST_LEFT: u8 = 2;
 #[derive(Debug, Default)]
 pub(super) struct WalGauge {
     pages: AtomicU32,
+    /// How long it was at the commit before.
+    before: AtomicU32,
     stage: AtomicU8,
     /// The least length at which to copy next, when a long read kept the log from starting again: copying at every commit would gain
     /// nothing.
@@ -81,14 +83,15 @@ impl WalGauge {
 
     /// Called by the writer between two batches; `is_busy`: calls come in company.
     pub(super) fn after_commit(&self, conn: &Connection, checkpointer: &Checkpointer, is_busy: bool) {
-        let (pages, stage) = (self.pages(), self.stage.load(Ordering::Acquire));
-        if pages < WAL_PAGES_QUIET {
-            // It has started again, so that nothing is left.
+        let pages = self.pages();
+        let mut stage = self.stage.load(Ordering::Acquire);
+        if pages < self.before.swap(pages, Ordering::Relaxed) {
+            // It has started again, so that nothing is left of it.
             self.copy_at.store(0, Ordering::Relaxed);
             if stage == REST_LEFT {
                 self.stage.store(RESTING, Ordering::Release);
+                stage = RESTING;
             }
-            return;
         }
         let length = if is_busy { WAL_PAGES_SOFT } else { WAL_PAGES_QUIET };
         match stage {
@@ -151,9 +154,12 @@ impl Checkpointer {
                 if let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
                     tracing::warn!(%error, "the log could not be copied back");
                 }
-                // For the writer's sake alone: SQLite trusts its own sync, which finds less to do.
+                // SQLite trusts its own sync, which finds less to do. But where this one fails the system may have dropped what it could not
+                // write and say nothing of it a second time: the log, which is the only copy then, must not start again.
                 if let Err(error) = sync() {
-                    tracing::warn!(%error, "the database could not be synced");
+                    tracing::error!(%error, "the database could not be synced: nothing more is written until a restart");
+                    condition.set_suspect(error.to_string());
+                    continue;
                 }
                 gauge.stage.store(REST_LEFT, Ordering::Release);
             }
