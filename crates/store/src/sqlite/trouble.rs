@@ -230,7 +230,7 @@ async fn retention_gives_space_back_to_the_file_system() {
 async fn the_log_stays_short_while_much_is_written() {
     let bench = Bench::new(|settings| settings).await;
     // The larger ones make commits longer than the log may become where calls come one by one.
-    for (count, bytes) in [(80, 1 << 20), (60, 3 << 20)] {
+    for (count, bytes) in [(80, 1 << 20), (120, 3 << 20)] {
         let mut longest = 0;
         for _ in 0..count {
             bench.recorded(bytes, Bench::waiting()).await;
