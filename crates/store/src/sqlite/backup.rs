@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    sync::PoisonError,
 };
 
 use rusqlite::{
@@ -96,9 +97,11 @@ impl SqliteStore {
         let file = file.into();
         let inner = std::sync::Arc::clone(&self.inner);
         let target = file.clone();
-        tokio::task::spawn_blocking(move || backup_in_use(&inner.dir, &target, progress))
-            .await
-            .unwrap_or_else(|panic| Err(BackupError::Failed { file, reason: panic.to_string() }))
+        let backup = move || {
+            let _visit = inner.visitors.read().unwrap_or_else(PoisonError::into_inner);
+            backup_in_use(&inner.dir, &target, progress)
+        };
+        tokio::task::spawn_blocking(backup).await.unwrap_or_else(|panic| Err(BackupError::Failed { file, reason: panic.to_string() }))
     }
 
     /// Checks the whole database page by page, which takes as long as reading it; answers what is wrong, nothing when all is well.
@@ -108,6 +111,7 @@ impl SqliteStore {
     pub async fn verify(&self) -> Result<Vec<String>, StoreError> {
         let inner = std::sync::Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
+            let _visit = inner.visitors.read().unwrap_or_else(PoisonError::into_inner);
             let conn = open_reader(&inner.dir, 8 << 20).map_err(|e| StoreError::Unavailable(e.to_string()))?;
             quick_check(&conn).map_err(|e| StoreError::Backend(e.to_string()))
         })

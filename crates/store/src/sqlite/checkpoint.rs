@@ -19,13 +19,20 @@ use std::{
 
 use rusqlite::{Connection, wal::CheckpointMode};
 
-use super::{condition::Condition, connection::PAGE_BYTES, reserve::Reserve};
+use super::{
+    condition::Condition,
+    connection::PAGE_BYTES,
+    fault::{Fault, Severity},
+    reserve::Reserve,
+};
 
 /// Length of the log at which it is copied back under load: long enough that a page written many times is copied once.
 const WAL_PAGES_SOFT: u32 = (16 << 20) / PAGE_BYTES;
 /// Length at which it is copied back when calls come one by one. Then there is time for it, and what is written into the log again is
 /// still near the processor: a log as long as above goes cold between two rounds, and writing it anew takes longer than its sync.
 const WAL_PAGES_QUIET: u32 = (2 << 20) / PAGE_BYTES;
+/// A commit of more pages is no quiet one, alone or not: much is written at once.
+const COMMIT_PAGES_QUIET: u32 = (512 << 10) / PAGE_BYTES;
 /// Length at which it is copied back while the disk is full.
 const WAL_PAGES_TIGHT: u32 = (1 << 20) / PAGE_BYTES;
 /// Length at which an operator should know: something reads for so long that the log cannot start again.
@@ -73,36 +80,34 @@ impl WalGauge {
     }
 
     /// Called by the writer between two batches while the disk is full: the log is kept short, since it lives on the reserve.
-    pub(super) fn after_tight_commit(&self, conn: &Connection) {
-        if self.pages() >= WAL_PAGES_TIGHT
-            && let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
-        {
-            tracing::warn!(%error, "the log could not be copied back");
+    pub(super) fn after_tight_commit(&self, conn: &Connection, condition: &Condition) {
+        if self.pages() >= WAL_PAGES_TIGHT {
+            copy_back(conn, CheckpointMode::PASSIVE, condition);
         }
     }
 
-    /// Called by the writer between two batches; `is_busy`: calls come in company.
-    pub(super) fn after_commit(&self, conn: &Connection, checkpointer: &Checkpointer, is_busy: bool) {
+    /// Called by the writer between two batches; `in_company`: calls come together.
+    pub(super) fn after_commit(&self, conn: &Connection, condition: &Condition, checkpointer: &Checkpointer, in_company: bool) {
         let pages = self.pages();
+        let before = self.before.swap(pages, Ordering::Relaxed);
         let mut stage = self.stage.load(Ordering::Acquire);
-        if pages < self.before.swap(pages, Ordering::Relaxed) {
+        let written = pages.checked_sub(before).unwrap_or_else(|| {
             // It has started again, so that nothing is left of it.
             self.copy_at.store(0, Ordering::Relaxed);
             if stage == REST_LEFT {
                 self.stage.store(RESTING, Ordering::Release);
                 stage = RESTING;
             }
-        }
-        let length = if is_busy { WAL_PAGES_SOFT } else { WAL_PAGES_QUIET };
+            pages
+        });
+        let length = if in_company || written > COMMIT_PAGES_QUIET { WAL_PAGES_SOFT } else { WAL_PAGES_QUIET };
         match stage {
             RESTING if pages >= length.max(self.copy_at.load(Ordering::Relaxed)) => {
                 self.stage.store(COPYING, Ordering::Release);
                 checkpointer.wake();
             }
             REST_LEFT => {
-                if let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
-                    tracing::warn!(%error, "the rest of the log could not be copied back");
-                }
+                copy_back(conn, CheckpointMode::PASSIVE, condition);
                 self.copy_at.store(pages + length, Ordering::Relaxed);
                 self.stage.store(RESTING, Ordering::Release);
             }
@@ -111,21 +116,37 @@ impl WalGauge {
     }
 
     /// Copies all back and cuts the log's file, when nobody reads from it. Called by the writer alone, in a pause.
-    pub(super) fn truncate(&self, conn: &Connection) {
-        let wait = |time| conn.busy_timeout(time);
-        let done = wait(NO_WAIT).and_then(|()| conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::TRUNCATE));
-        if let Err(error) = wait(super::connection::BUSY_WAIT) {
-            tracing::warn!(%error, "the time to wait for a lock cannot be set");
+    pub(super) fn truncate(&self, conn: &Connection, condition: &Condition) {
+        let wait = |time| {
+            if let Err(error) = conn.busy_timeout(time) {
+                tracing::warn!(%error, "the time to wait for a lock cannot be set");
+            }
+        };
+        wait(NO_WAIT);
+        if copy_back(conn, CheckpointMode::TRUNCATE, condition) {
+            self.pages.store(0, Ordering::Relaxed);
         }
-        match done {
-            Ok(_) => self.pages.store(0, Ordering::Relaxed),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {}
-            Err(error) => tracing::warn!(%error, "the log could not be cut"),
-        }
+        wait(super::connection::BUSY_WAIT);
     }
 }
 
-/// The thread that copies the bulk. It also makes the reserve at start, so that opening does not wait for it.
+/// Copies the log back, as far as nobody reads from it; false when it could not. Where the disk fails, the log may be the only good copy of
+/// what was copied from it, and the system may not say so a second time: then the store is suspect, and its log is left alone until a restart.
+fn copy_back(conn: &Connection, mode: CheckpointMode, condition: &Condition) -> bool {
+    if condition.suspect().is_some() {
+        return false;
+    }
+    let Err(error) = conn.wal_checkpoint_v2(None::<&str>, mode) else { return true };
+    match Fault::from(error) {
+        fault if fault.severity() == Severity::Suspect => condition.distrust(&fault.to_string()),
+        // There will be another commit, or another pause.
+        fault if fault.severity() == Severity::Busy => {}
+        fault => tracing::warn!(error = %fault, "the log could not be copied back"),
+    }
+    false
+}
+
+/// The thread that copies the bulk, ended and waited for when this goes. It also makes the reserve at start, so that opening does not wait for it.
 pub(super) struct Checkpointer {
     wake: Mutex<Option<SyncSender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -151,15 +172,13 @@ impl Checkpointer {
                 Err(error) => tracing::warn!(%error, "the reserve file cannot be written"),
             }
             while woken.recv().is_ok() {
-                if let Err(error) = conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
-                    tracing::warn!(%error, "the log could not be copied back");
-                }
-                // SQLite trusts its own sync, which finds less to do. But where this one fails the system may have dropped what it could not
-                // write and say nothing of it a second time: the log, which is the only copy then, must not start again.
-                if let Err(error) = sync() {
-                    tracing::error!(%error, "the database could not be synced: nothing more is written until a restart");
-                    condition.set_suspect(error.to_string());
-                    continue;
+                copy_back(&conn, CheckpointMode::PASSIVE, &condition);
+                // SQLite trusts its own sync alone, which finds less to do after this one.
+                let synced = sync();
+                #[cfg(test)]
+                let synced = if condition.fail_next_sync.swap(false, Ordering::Relaxed) { Err(io::Error::other("a test")) } else { synced };
+                if let Err(error) = synced {
+                    condition.distrust(&error.to_string());
                 }
                 gauge.stage.store(REST_LEFT, Ordering::Release);
             }
@@ -182,5 +201,11 @@ impl Checkpointer {
         {
             tracing::error!("the checkpoint thread had panicked");
         }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -20,6 +20,9 @@ pub(super) struct Condition {
     /// Makes the next commit fail as a failed fsync does.
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
+    /// Makes the next sync of the database beside SQLite fail.
+    #[cfg(test)]
+    pub(super) fail_next_sync: AtomicBool,
 }
 
 impl Condition {
@@ -28,9 +31,10 @@ impl Condition {
         self.suspect.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on nothing is written.
-    pub(super) fn set_suspect(&self, why: String) {
-        *self.suspect.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    /// The disk or the file failed: from now on nothing is written, and the log stays as it is.
+    pub(super) fn distrust(&self, why: &str) {
+        tracing::error!(error = %why, "the disk failed: nothing more is written until a restart");
+        *self.suspect.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
     /// Why intake is refused, if so.

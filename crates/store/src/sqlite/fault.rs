@@ -110,11 +110,13 @@ pub enum OpenError {
 }
 
 /// An operation failed inside a transaction or a read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// SQLite's words.
+    #[error("{0}")]
     Sql(rusqlite::Error),
     /// Our own verdict.
+    #[error("{0}")]
     Store(StoreError),
 }
 

@@ -89,6 +89,12 @@ impl Readers {
     }
 }
 
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn gone() -> StoreError {
     StoreError::Unavailable("the store is shutting down".into())
 }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::AtomicI64},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -92,6 +92,8 @@ pub(super) struct Inner {
     pub(super) condition: Arc<Condition>,
     pub(super) gauge: Arc<WalGauge>,
     pub(super) dir: DataDir,
+    /// Held for reading by whoever has a connection open beside those of the threads: the directory is not given free meanwhile.
+    pub(super) visitors: RwLock<()>,
     pub(super) settings: Settings,
     /// Where retention goes on looking for deliveries, events and contents.
     pub(super) retained_to: RetainedTo,
@@ -162,6 +164,7 @@ impl SqliteStore {
             condition,
             gauge,
             dir,
+            visitors: RwLock::default(),
             settings,
             retained_to: RetainedTo::default(),
             breakers: Mutex::default(),
@@ -188,10 +191,11 @@ fn open_vault(dir: &DataDir, conn: &Connection, keys: &KeySource) -> Result<Vaul
 }
 
 impl Inner {
-    /// Writes what is queued, ends the threads and gives the directory free. Blocks until done.
+    /// Writes what is queued, ends the threads, waits for backups and checks under way and gives the directory free. Blocks until done.
     pub(super) fn close(&self) {
         self.writer.close();
         self.readers.close();
+        let _nobody = self.visitors.write().unwrap_or_else(PoisonError::into_inner);
         self.dir.release();
     }
 }

@@ -143,6 +143,33 @@ async fn after_a_failed_fsync_nothing_more_is_acknowledged() {
     assert!(store.delivery(bench.account, before.id).await.expect("read").is_some());
 }
 
+/// What the thread beside the writer copied may be lost then, and the log has the only copy of it.
+#[tokio::test]
+async fn after_a_failed_sync_of_the_database_the_log_keeps_what_was_acknowledged() {
+    let bench = Bench::new(|settings| settings).await;
+    bench.store.inner.condition.fail_next_sync.store(true, Ordering::Relaxed);
+    let mut acknowledged = Vec::new();
+    let error = loop {
+        let (record, delivery) = bench.record(64 << 10, Bench::waiting());
+        match bench.store.record(vec![record]).await {
+            Ok(_) => acknowledged.push(delivery.id),
+            Err(error) => break error,
+        }
+        assert!(acknowledged.len() < 2_000, "the log was never copied back");
+    };
+    assert!(matches!(error, StoreError::Suspect(_)), "{error:?}");
+    let log = bench.folder.path().join(format!("{DATABASE_FILE}-wal"));
+    let length = || std::fs::metadata(&log).expect("exists").len();
+    let kept = length();
+    assert!(kept > 1 << 20, "{kept} bytes of log");
+    bench.store.close().await;
+    assert_eq!(length(), kept, "a pause or an end does not cut it");
+    let store = SqliteStore::open(settings(bench.folder.path())).expect("a restart recovers");
+    for id in acknowledged {
+        assert!(store.delivery(bench.account, id).await.expect("read").is_some());
+    }
+}
+
 #[tokio::test]
 async fn a_panic_in_one_write_harms_no_other() {
     let bench = Bench::new(|settings| settings).await;

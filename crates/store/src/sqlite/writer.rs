@@ -138,9 +138,9 @@ impl Desk {
             self.write(batch.calls);
             gathering.was(calls_now, began.elapsed());
             if self.condition.is_disk_full() {
-                self.gauge.after_tight_commit(&self.conn);
+                self.gauge.after_tight_commit(&self.conn, &self.condition);
             } else {
-                self.gauge.after_commit(&self.conn, &self.checkpointer, gathering.is_company());
+                self.gauge.after_commit(&self.conn, &self.condition, &self.checkpointer, gathering.is_company());
             }
             self.look_for_space(&mut search);
             if batch.closing {
@@ -148,15 +148,13 @@ impl Desk {
             }
         }
         self.checkpointer.close();
-        if self.condition.suspect().is_none() {
-            self.gauge.truncate(&self.conn);
-        }
+        self.gauge.truncate(&self.conn, &self.condition);
     }
 
     /// Nothing was asked for a while.
     fn idle(&self) {
-        if self.gauge.pages() > 0 && self.condition.suspect().is_none() {
-            self.gauge.truncate(&self.conn);
+        if self.gauge.pages() > 0 {
+            self.gauge.truncate(&self.conn, &self.condition);
         }
     }
 
@@ -201,7 +199,7 @@ impl Desk {
             match fault.severity() {
                 Severity::Item if care == Care::Swift => care = Care::Guarded,
                 Severity::Full if !self.condition.is_disk_full() => self.fill_up(),
-                Severity::Suspect => self.distrust(&fault),
+                Severity::Suspect => self.condition.distrust(&fault.to_string()),
                 Severity::Item | Severity::Full | Severity::Busy | Severity::TooSlow => {
                     return fail(calls, &StoreError::from(fault));
                 }
@@ -261,16 +259,7 @@ impl Desk {
             tracing::error!(%error, "the reserve file cannot be deleted");
         }
         // Most of the log is copies of pages that have their place in the database.
-        self.gauge.truncate(&self.conn);
-    }
-
-    fn distrust(&self, fault: &Fault) {
-        let why = match fault {
-            Fault::Sql(error) => error.to_string(),
-            Fault::Store(error) => error.to_string(),
-        };
-        tracing::error!(error = %why, "writing failed: nothing more is written until a restart");
-        self.condition.set_suspect(why);
+        self.gauge.truncate(&self.conn, &self.condition);
     }
 
     fn lock_reserve(&self) -> std::sync::MutexGuard<'_, Reserve> {
