@@ -26,10 +26,11 @@ use super::{
     reserve::Reserve,
 };
 
-/// Length of the log at which it is copied back under load: long enough that a page written many times is copied once.
-const WAL_PAGES_SOFT: u32 = (16 << 20) / PAGE_BYTES;
-/// Length at which it is copied back when calls come one by one. Then there is time for it, and what is written into the log again is
-/// still near the processor: a log as long as above goes cold between two rounds, and writing it anew takes longer than its sync.
+/// Length of the log at which it is copied back under load: long enough that a page written many times is copied once, and short enough
+/// that what is written into it again is still near the processor.
+const WAL_PAGES_SOFT: u32 = (4 << 20) / PAGE_BYTES;
+/// Length at which it is copied back when calls come one by one. Then there is time for it; a longer log goes cold between two rounds, and
+/// writing it anew takes longer than its sync.
 const WAL_PAGES_QUIET: u32 = (2 << 20) / PAGE_BYTES;
 /// A commit of more pages is no quiet one, alone or not: much is written at once.
 const COMMIT_PAGES_QUIET: u32 = (512 << 10) / PAGE_BYTES;
