@@ -19,21 +19,29 @@ pub(super) fn find(conn: &Connection, account: AccountId, key: &str, now: Timest
     rows.next()?.map(|row| Ok((sha256(row, 0)?, bytes(row, 1)?))).transpose()
 }
 
-/// Remembers an answer; an expired one under the same key makes room.
-pub(super) fn put(tx: &Tx<'_>, account: AccountId, idempotency: &Idempotency) -> Result<(), Fault> {
+/// Remembers an answer under a key that is unknown or has expired; otherwise tells what is known under it. In one step: that the key is
+/// new is the rule, and looking first would seek its place twice.
+pub(super) fn remember(
+    tx: &Tx<'_>,
+    account: AccountId,
+    idempotency: &Idempotency,
+    now: Timestamp,
+) -> Result<Option<([u8; 32], Bytes)>, Fault> {
     let mut insert = tx.conn.prepare_cached(
         "INSERT INTO idempotency (account, key, request_sha256, expires_at, answer) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (account, key) DO UPDATE
-         SET request_sha256 = excluded.request_sha256, expires_at = excluded.expires_at, answer = excluded.answer",
+         SET request_sha256 = excluded.request_sha256, expires_at = excluded.expires_at, answer = excluded.answer
+         WHERE idempotency.expires_at <= ?6",
     )?;
-    insert.execute(params![
+    let remembered = insert.execute(params![
         account.0,
         idempotency.key,
         idempotency.request_sha256,
         idempotency.expires_at.as_micros(),
-        &idempotency.answer[..]
+        &idempotency.answer[..],
+        now.as_micros()
     ])?;
-    Ok(())
+    if remembered > 0 { Ok(None) } else { find(tx.conn, account, &idempotency.key, now) }
 }
 
 /// Forgets expired ones, some at a time.

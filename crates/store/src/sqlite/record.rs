@@ -42,13 +42,15 @@ fn record_one(tx: &Tx<'_>, Prepared { record, checked, events }: &Prepared) -> R
     if let Err(refused) = checked {
         return Ok(Err(refused.clone()));
     }
-    if let Some(known) = repeated(tx, record)? {
+    let current = current(tx, record)?;
+    // A request that was answered before is answered so again, whatever has changed since. Its key is remembered while it is looked for,
+    // unless something may still be refused.
+    let at_once = current.is_ok() && record.envelope.is_none();
+    if let Some(known) = repeated(tx, record, at_once)? {
         return Ok(known);
     }
-    match (tx.version(record.account)?, record.config) {
-        (None, _) => return Ok(Err(Refused::NotFound)),
-        (Some(now), Some(matched_with)) if now != matched_with => return Ok(Err(Refused::StaleConfig(now))),
-        _ => {}
+    if let Err(refused) = current {
+        return Ok(Err(refused));
     }
     if let Some(change) = &record.envelope {
         if let Err(refused) = envelope::write(tx, change)? {
@@ -63,17 +65,32 @@ fn record_one(tx: &Tx<'_>, Prepared { record, checked, events }: &Prepared) -> R
     for delivery in &record.deliveries {
         delivery::insert(tx, delivery)?;
     }
-    if let Some(idempotency) = &record.idempotency {
-        idempotency::put(tx, record.account, idempotency)?;
+    if let Some(idempotency) = &record.idempotency
+        && !at_once
+    {
+        idempotency::remember(tx, record.account, idempotency, record.made_at())?;
     }
     Ok(Ok(Recorded::Fresh))
 }
 
-/// The answer of an idempotency key that was used before, or the refusal when that was for another request.
-fn repeated(tx: &Tx<'_>, record: &Record) -> Result<Option<Result<Recorded, Refused>>, Fault> {
+/// Whether the account is there, with the configuration that the record was matched with.
+fn current(tx: &Tx<'_>, record: &Record) -> Result<Result<(), Refused>, Fault> {
+    Ok(match (tx.version(record.account)?, record.config) {
+        (None, _) => Err(Refused::NotFound),
+        (Some(now), Some(matched_with)) if now != matched_with => Err(Refused::StaleConfig(now)),
+        _ => Ok(()),
+    })
+}
+
+/// The answer of an idempotency key that was used before, or the refusal when that was for another request. The time of the record decides
+/// whether the key has expired.
+fn repeated(tx: &Tx<'_>, record: &Record, remember: bool) -> Result<Option<Result<Recorded, Refused>>, Fault> {
     let Some(idempotency) = &record.idempotency else { return Ok(None) };
-    // The time of the record decides whether the key has expired.
-    let known = idempotency::find(tx.conn, record.account, &idempotency.key, record.made_at())?;
+    let known = if remember {
+        idempotency::remember(tx, record.account, idempotency, record.made_at())?
+    } else {
+        idempotency::find(tx.conn, record.account, &idempotency.key, record.made_at())?
+    };
     Ok(known.map(|(request_sha256, answer)| {
         if request_sha256 == idempotency.request_sha256 { Ok(Recorded::Repeated(answer)) } else { Err(Refused::IdempotencyConflict) }
     }))
