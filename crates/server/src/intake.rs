@@ -136,12 +136,19 @@ impl App {
     ///
     /// # Errors
     /// [`NotSubmitted::StaleEnvelope`] when the envelope must be read again; otherwise the failure to answer with. Nothing is half-applied.
-    pub async fn submit(self: &Arc<Self>, account: AccountId, change: Change) -> Result<Submitted, NotSubmitted> {
+    pub fn submit(
+        self: &Arc<Self>,
+        account: AccountId,
+        change: Change,
+    ) -> impl Future<Output = Result<Submitted, NotSubmitted>> + Send + use<> {
         let app = Arc::clone(self);
-        let submitting = AssertUnwindSafe(async move { app.submit_to_the_end(account, change).await }).catch_unwind();
-        ToTheEnd::new(submitting).await.unwrap_or_else(|_| {
-            tracing::error!("intake panicked");
-            Err(Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the request failed; the log says why").into())
+        // Boxed before it is awaited: what waits for it does not carry the change a second time.
+        let submitting = ToTheEnd::new(AssertUnwindSafe(async move { app.submit_to_the_end(account, change).await }).catch_unwind());
+        submitting.map(|done| {
+            done.unwrap_or_else(|_| {
+                tracing::error!("intake panicked");
+                Err(Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the request failed; the log says why").into())
+            })
         })
     }
 

@@ -10,12 +10,15 @@ use tokio::runtime::Handle;
 
 /// Runs a future where it is awaited. When that place is dropped in the middle, as a handler is whose client went away, the rest runs as a
 /// task of its own. In the common case this spares the task, and the two wake-ups that a hand-over to it and back would cost.
-pub(crate) struct ToTheEnd<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+pub(crate) struct ToTheEnd<T: Send + 'static> {
+    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    has_begun: bool,
+}
 
 impl<T: Send + 'static> ToTheEnd<T> {
-    /// Nothing runs before it is awaited.
+    /// Nothing runs before it is awaited, and nothing at all when it never is.
     pub(crate) fn new(work: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Some(Box::pin(work)))
+        Self { work: Some(Box::pin(work)), has_begun: false }
     }
 }
 
@@ -24,10 +27,11 @@ impl<T: Send + 'static> Future for ToTheEnd<T> {
 
     /// Must not be polled again after it was ready, like any future.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Some(work) = &mut self.0 else { return Poll::Pending };
+        self.has_begun = true;
+        let Some(work) = &mut self.work else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
         if polled.is_ready() {
-            self.0 = None;
+            self.work = None;
         }
         polled
     }
@@ -36,7 +40,8 @@ impl<T: Send + 'static> Future for ToTheEnd<T> {
 impl<T: Send + 'static> Drop for ToTheEnd<T> {
     fn drop(&mut self) {
         // Outside of a runtime there is nobody left to run it: the process ends.
-        if let Some(rest) = self.0.take()
+        if self.has_begun
+            && let Some(rest) = self.work.take()
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(rest);
@@ -55,6 +60,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_awaited_answers_and_is_not_run_again() {
         assert_eq!(ToTheEnd::new(async { 7 }).await, 7);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_awaited_does_not_run() {
+        let (done, ended) = oneshot::channel();
+        drop(ToTheEnd::new(async move { done.send(()) }));
+        assert!(ended.await.is_err());
     }
 
     #[tokio::test]

@@ -40,6 +40,7 @@ use countersign_store::{
     cache::ConfigCache,
     query::{DeliveryAction, DeliveryFilter},
 };
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -172,7 +173,13 @@ impl Inbox {
     ///
     /// # Errors
     /// What to answer: 503 or 507 with a time after which to come back while the store does not take it.
-    pub(crate) async fn record(&self, gist: Gist, key: ReplayKey, carried: Vec<(String, String)>, body: Bytes) -> Result<Stored, Failure> {
+    pub(crate) fn record(
+        &self,
+        gist: Gist,
+        key: ReplayKey,
+        carried: Vec<(String, String)>,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Stored, Failure>> + Send + use<> {
         // A hash alone would put each message on another page of the index. What a message is recognised by covers when it was
         // generated, so that may stand in front: messages of one time lie side by side, and so do their repetitions.
         let time = gist.generated_at.as_deref().unwrap_or_default();
@@ -181,24 +188,29 @@ impl Inbox {
             request_sha256: *key.as_bytes(),
             answer: RememberedAnswer::OfIds(first_id),
         };
-        self.submit(gist, carried, body, Some(idempotency)).await
+        self.submit(gist, carried, body, Some(idempotency))
     }
 
     /// Records a message once more, as something new: a person wants it forwarded again.
     ///
     /// # Errors
     /// As [`Inbox::record`].
-    pub(crate) async fn record_again(&self, gist: Gist, carried: Vec<(String, String)>, body: Bytes) -> Result<Stored, Failure> {
-        self.submit(gist, carried, body, None).await
+    pub(crate) fn record_again(
+        &self,
+        gist: Gist,
+        carried: Vec<(String, String)>,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Stored, Failure>> + Send + use<> {
+        self.submit(gist, carried, body, None)
     }
 
-    async fn submit(
+    fn submit(
         &self,
         gist: Gist,
         carried: Vec<(String, String)>,
         body: Bytes,
         idempotency: Option<NewIdempotency>,
-    ) -> Result<Stored, Failure> {
+    ) -> impl Future<Output = Result<Stored, Failure>> + Send + use<> {
         let event = NewEvent {
             name: gist.event,
             user: None,
@@ -210,7 +222,7 @@ impl Inbox {
         };
         let change = Change { events: vec![event], idempotency, ..Change::default() };
         let unknown = || Failure::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "the store named no event");
-        match self.app.submit(self.account.id, change).await {
+        self.app.submit(self.account.id, change).map(move |submitted| match submitted {
             Ok(Submitted::Fresh { events }) => Ok(Stored { event: events.first().copied().ok_or_else(unknown)?, is_new: true }),
             Ok(Submitted::Repeated(answer)) => {
                 let event = std::str::from_utf8(&answer).ok().and_then(|text| text.parse().ok());
@@ -218,7 +230,7 @@ impl Inbox {
             }
             Err(NotSubmitted::Failed(failure)) => Err(failure),
             Err(NotSubmitted::StaleEnvelope) => Err(unknown()),
-        }
+        })
     }
 
     /// Cuts off attempts under way, once it is being closed; `None` when it is closed already.
