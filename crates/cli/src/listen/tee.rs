@@ -91,7 +91,8 @@ impl fmt::Display for OverBudget {
 
 impl std::error::Error for OverBudget {}
 
-/// A body whose chunks are kept as they pass.
+/// A body whose chunks are kept as they pass. Each is copied: it is a part of what the connection reads into, which would stay in memory for
+/// as long as the message is, several times its length, while the connection takes new memory for the next request.
 pub(crate) struct Tee {
     body: axum::body::Body,
     kept: Arc<Kept>,
@@ -112,7 +113,7 @@ impl Body for Tee {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         polled.map(|frame| {
             frame.map(|frame| {
-                let frame = frame?;
+                let frame = frame?.map_data(|chunk| Bytes::copy_from_slice(&chunk));
                 if let Some(chunk) = frame.data_ref() {
                     self.kept.take(chunk)?;
                 }
