@@ -8,7 +8,7 @@
 use subtle::{Choice, ConditionallySelectable as _};
 
 use crate::{
-    header::{DIGEST_HEADER, DIGEST_HEADER_VALUE, HeaderFault, MAC_BYTES, SIGNATURES_MAX, macs_match, read_mac, signature_header_number},
+    header::{DIGEST_HEADER, DIGEST_HEADER_VALUE, HeaderFault, MAC_BYTES, macs_match, read_mac, signature_header_number},
     key::HmacKey,
     signer::macs,
 };
@@ -57,7 +57,7 @@ pub enum Mismatch {
 ///
 /// `headers` are all headers of the request, or the signature headers alone; names are compared without case and values taken as they are.
 /// One fitting signature is enough (Connect sends one per key, so that keys can be exchanged). When several fit, the lowest header number
-/// and its first key are named. A header sent twice does not count, nor do numbers above [`SIGNATURES_MAX`].
+/// and its first key are named. A header sent twice does not count, nor do numbers above [`SIGNATURES_MAX`](crate::SIGNATURES_MAX).
 ///
 /// # Errors
 /// [`Mismatch`] says why the message is refused. Answer it with 401 and keep the reason in the log.
@@ -73,19 +73,18 @@ pub fn verify<'h>(keys: &[HmacKey], headers: impl IntoIterator<Item = (&'h str, 
     received.compare(&macs(keys, body))
 }
 
-/// The signature headers of one message, decoded. The slot of header n is at n - 1.
+/// The signature headers of one message, decoded, in the order of their numbers.
 struct ReceivedSignatures {
-    slots: Vec<Option<Result<[u8; MAC_BYTES], HeaderFault>>>,
+    numbered: Vec<(usize, Result<[u8; MAC_BYTES], HeaderFault>)>,
     other_digest: bool,
 }
 
 impl ReceivedSignatures {
     fn read<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>) -> Self {
-        let mut received = Self { slots: vec![None; SIGNATURES_MAX], other_digest: false };
+        let mut received = Self { numbered: Vec::new(), other_digest: false };
         for (name, value) in headers {
             if let Some(number) = signature_header_number(name) {
-                let slot = &mut received.slots[number - 1];
-                *slot = Some(if slot.is_some() { Err(HeaderFault::Repeated) } else { read_mac(value) });
+                received.take(number, value);
             } else if name.eq_ignore_ascii_case(DIGEST_HEADER) {
                 received.other_digest |= !value.eq_ignore_ascii_case(DIGEST_HEADER_VALUE.as_bytes());
             }
@@ -93,23 +92,27 @@ impl ReceivedSignatures {
         received
     }
 
+    fn take(&mut self, number: usize, value: &[u8]) {
+        match self.numbered.binary_search_by_key(&number, |(taken, _)| *taken) {
+            Ok(at) => self.numbered[at].1 = Err(HeaderFault::Repeated),
+            Err(at) => self.numbered.insert(at, (number, read_mac(value))),
+        }
+    }
+
     /// Refuses a message without a single well-formed signature.
     fn check_form(&self) -> Result<(), Mismatch> {
         if self.well_formed().next().is_some() {
             return Ok(());
         }
-        let faulty = self.slots.iter().zip(1..).find_map(|(slot, header)| match slot {
-            Some(Err(fault)) => Some(Mismatch::Malformed { header, fault: *fault }),
-            _ => None,
-        });
+        let faulty = self
+            .numbered
+            .iter()
+            .find_map(|(header, mac)| mac.as_ref().err().map(|fault| Mismatch::Malformed { header: *header, fault: *fault }));
         Err(faulty.unwrap_or(Mismatch::NoHeader))
     }
 
     fn well_formed(&self) -> impl Iterator<Item = (usize, &[u8; MAC_BYTES])> {
-        self.slots.iter().zip(1..).filter_map(|(slot, header)| match slot {
-            Some(Ok(mac)) => Some((header, mac)),
-            _ => None,
-        })
+        self.numbered.iter().filter_map(|(header, mac)| mac.as_ref().ok().map(|mac| (*header, mac)))
     }
 
     /// Compares every signature with every key. Keeps the first hit by selection, without a branch on the outcome.
